@@ -1,0 +1,250 @@
+#include "node/engine.h"
+
+#include "node/engine_rooms.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PLAIN_BYTES (FRAME_BYTES_MAX + 65536)
+#define LOOK_MS 1000 /* a timer at least this often */
+
+uint64_t engine_now(const struct engine *engine)
+{
+    return engine->world->now_ms(engine->world->self);
+}
+
+void engine_say(struct engine *engine, enum loudness loudness, const char *format, ...)
+{
+    char line[512];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    engine->options.voice->say(engine->options.voice->self, loudness, line);
+}
+
+void engine_fail(struct engine *engine, const char *partner, const struct err *e)
+{
+    (void)snprintf(engine->failure, sizeof engine->failure, "%s: %.150s", partner, e->said);
+    engine_say(engine, TROUBLE, "partner=%s trouble=\"%s\"", partner, e->said);
+}
+
+bool engine_plain(struct engine *engine, struct sink *out, struct err *e)
+{
+    if (!buffer_reserve(&engine->plain, PLAIN_BYTES, e)) return false;
+    *out = sink_over(engine->plain.at, engine->plain.cap);
+    return true;
+}
+
+bool engine_seal(struct engine *engine, struct session *session, const struct sink *plain, struct err *e)
+{
+    if (plain->full) return err_set(e, ERR_LIMIT, "a message is larger than a frame");
+    if (!buffer_reserve(&engine->frame, plain->len + plain->len / 1024 + 4096, e)) return false;
+    struct sink frame = sink_over(engine->frame.at, engine->frame.cap);
+    if (!session_seal(session, sink_span(plain), &frame, e)) return false;
+    engine->frame.len = frame.len;
+    return true;
+}
+
+bool engine_unseal(struct engine *engine, struct session *session, span frame, struct err *e)
+{
+    struct sink plain;
+    if (!engine_plain(engine, &plain, e)) return false;
+    if (!session_unseal(session, frame, &plain, e)) return false;
+    engine->plain.len = plain.len;
+    return true;
+}
+
+bool engine_write_seals(struct engine *engine)
+{
+    size_t seals = 0;
+    struct err e = {0};
+    if (home_health(engine->home) != HEALTH_FINE) return false;
+    if (!work_seal(engine->home, &seals, &e)) engine_say(engine, TROUBLE, "sealing trouble=\"%s\"", e.said);
+    if (seals > 0) engine_say(engine, NOTE, "sealed=%zu", seals);
+    return seals > 0;
+}
+
+void engine_news(struct engine *engine)
+{
+    listener_news(engine);
+    dialer_news(engine);
+}
+
+void engine_say_fork(struct engine *engine, const struct shared *shared, const char *from)
+{
+    char id[33];
+    engine_say(engine, TROUBLE, "fork relationship=%s learned_from=%s: two histories are signed by one key; see `counterpart status`",
+               hex_write(relationship_span(&shared->id), id, sizeof id), from);
+}
+
+void engine_agreed(struct engine *engine, const struct shared *shared)
+{
+    struct err e = {0};
+    if (home_health(engine->home) == HEALTH_FINE || !home_waits_for(engine->home, &shared->id, shared->code)) return;
+    if (!home_returned(engine->home, &shared->id, shared->code, &e)) engine_fail(engine, shared->code, &e);
+    else engine_say(engine, NOTE, "restore returned_by=%s", shared->code);
+}
+
+bool engine_open(struct engine **out, const struct engine_options *options, struct err *e)
+{
+    OWNED(engine_close) struct engine *engine = calloc(1, sizeof *engine);
+    if (!engine) return err_memory(e);
+    engine->options = *options;
+    engine->home = options->home;
+    engine->world = home_world(options->home);
+    engine->showing = calloc(1, sizeof *engine->showing);
+    engine->rows = calloc(FEED_ROWS_MAX, sizeof *engine->rows);
+    engine->head = calloc(1, sizeof *engine->head);
+    if (!engine->showing || !engine->rows || !engine->head) return err_memory(e);
+    if (!home_may_work(options->home, true, e)) return false;
+    *out = GIVE(engine);
+    return true;
+}
+
+void engine_start(struct engine *engine)
+{
+    engine->is_started = true;
+    (void)engine_write_seals(engine);
+    dialer_start(engine);
+}
+
+static void engine_timer(struct engine *engine)
+{
+    listener_timer(engine);
+    dialer_timer(engine);
+}
+
+void engine_step(struct engine *engine, const struct event *event)
+{
+    if (engine->is_stopping) return;
+    switch (event->kind) {
+    case EVENT_LINK_UP:
+    case EVENT_LINK_DOWN:
+    case EVENT_DIAL_FAILED:
+    case EVENT_ANSWER:
+    case EVENT_UNANSWERED: dialer_step(engine, event); break;
+    case EVENT_REQUEST:
+    case EVENT_PIPE_OPENED:
+    case EVENT_PIPE_GONE: listener_step(engine, event); break;
+    case EVENT_WROTE:
+        (void)engine_write_seals(engine);
+        if (!engine->options.is_once) dialer_scan(engine);
+        engine_news(engine);
+        break;
+    case EVENT_TIMER: break;
+    case EVENT_STOP:
+        listener_stop(engine);
+        engine->is_stopping = true;
+        return;
+    }
+    engine_timer(engine);
+}
+
+uint64_t engine_next_ms(const struct engine *engine)
+{
+    uint64_t next = engine_now(engine) + LOOK_MS;
+    uint64_t dialer = dialer_next_ms(engine), listener = listener_next_ms(engine);
+    if (dialer < next) next = dialer;
+    return listener < next ? listener : next;
+}
+
+bool engine_is_done(const struct engine *engine)
+{
+    return engine->is_stopping || (engine->options.is_once && engine->is_started && dialer_is_done(engine));
+}
+
+void engine_close(struct engine *engine)
+{
+    if (!engine) return;
+    dialer_close(engine);
+    listener_close(engine);
+    batch_scratch_wipe(&engine->scratch);
+    buffer_wipe(&engine->plain);
+    buffer_wipe(&engine->frame);
+    buffer_wipe(&engine->forks);
+    free(engine->showing);
+    free(engine->rows);
+    free(engine->head);
+    free(engine);
+}
+
+void engine_counts(const struct engine *engine, struct engine_counts *out)
+{
+    *out = engine->counts;
+}
+
+const char *engine_last_failure(const struct engine *engine)
+{
+    return engine->failure;
+}
+
+/* ---- in step, from what is stored ---- */
+
+struct stepping {
+    struct home *home;
+    const struct relationship *relationship;
+    struct in_step *out;
+    bool is_behind; /* something is not folded, or a feed is frozen or forked */
+    struct err *e;
+    bool is_fine;
+};
+
+static struct in_step_party *step_party(struct stepping *s, unsigned party)
+{
+    size_t at = 0;
+    for (size_t p = 0; p < s->relationship->party_count; p++) {
+        if (p == s->relationship->our_party) continue;
+        if (p == party) return &s->out->parties[at];
+        at++;
+    }
+    return NULL;
+}
+
+static bool step_receipt(void *self, const struct feed_receipt *r)
+{
+    struct stepping *s = self;
+    struct in_step_party *party = step_party(s, r->party);
+    if (!party || r->receipt.size < party->holds_ours) return true;
+    party->holds_ours = r->receipt.size;
+    party->received_at_s = (int64_t)r->receipt.time_s;
+    return true;
+}
+
+static bool step_feed(void *self, const struct feed *feed)
+{
+    struct stepping *s = self;
+    if (feed->broken_at != UINT64_MAX || feed->fork_at != UINT64_MAX) s->is_behind = true;
+    if (feed->branch != 0) return true;
+    if (feed->folded < feed->edge.size) s->is_behind = true;
+    if (feed->party != s->relationship->our_party) {
+        struct in_step_party *party = step_party(s, feed->party);
+        if (party) party->we_hold = feed->edge.size;
+        return true;
+    }
+    s->out->ours = feed->edge.size;
+    s->is_fine = feed_receipts_each(home_store(s->home), &s->relationship->id, feed->feed, step_receipt, s, s->e);
+    return s->is_fine;
+}
+
+bool engine_in_step(struct home *home, const struct relationship_id *id, struct in_step *out, struct err *e)
+{
+    struct relationship *r = calloc(1, sizeof *r);
+    struct stepping s = {home, r, out, false, e, true};
+    *out = (struct in_step){0};
+    if (!r) return err_memory(e);
+    bool is_fine = relationship_load(home_store(home), id, r, e);
+    for (size_t p = 0; is_fine && p < r->party_count; p++) {
+        if (p == r->our_party && r->is_open_known) continue;
+        memcpy(out->parties[out->party_count++].code, r->parties[p].code, sizeof out->parties[0].code);
+    }
+    is_fine = is_fine && feeds_each(home_store(home), id, step_feed, &s, e) && s.is_fine;
+    out->is_in_step = is_fine && r->is_open_known && !s.is_behind && out->ours > 0;
+    for (size_t p = 0; p < out->party_count; p++)
+        if (out->parties[p].holds_ours < out->ours || out->parties[p].we_hold == 0) out->is_in_step = false;
+    free(r);
+    return is_fine;
+}

@@ -1,0 +1,649 @@
+#include "node/pairing.h"
+
+#include "crypto/words.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LASTS_MAX_S (UINT64_C(366) * 24 * 3600) /* an invitation is a door left open: a year at most */
+#define DATE_BYTES 10                           /* YYYY-MM-DD */
+#define FINGERPRINT_LINE_MAX (CODE_BYTES_MAX + 1 + 2 * 32 + 1)
+
+static uint64_t now_s(const struct world *world)
+{
+    int64_t now = world->date_ms(world->self);
+    return now > 0 ? (uint64_t)now / 1000 : 0;
+}
+
+static struct body_field text_field(const char *name, span text)
+{
+    return (struct body_field){span_text(name), {.is_text = true, .text = text}};
+}
+
+static struct relationship *relationship_get(struct home *home, const struct relationship_id *id,
+                                             struct err *e)
+{
+    struct relationship *r = calloc(1, sizeof *r);
+    if (r && relationship_load(home_store(home), id, r, e)) return r;
+    if (!r) (void)err_memory(e);
+    free(r);
+    return NULL;
+}
+
+static void relationship_free(struct relationship *relationship) { free(relationship); }
+OWNABLE(struct relationship *, relationship_free)
+
+static struct party *party_find(struct relationship *r, const char *code)
+{
+    for (unsigned i = 0; i < r->party_count; i++)
+        if (strcmp(r->parties[i].code, code) == 0) return &r->parties[i];
+    return NULL;
+}
+
+static bool no_party(const struct relationship *r, const char *code, struct err *e)
+{
+    char shown[CODE_BYTES_MAX + 4] = {0}, title[60] = {0};
+    return err_set(e, ERR_MISSING, "%s is no party of \"%s\"",
+                   span_show(span_text(code), shown, sizeof shown),
+                   span_show(span_text(r->title), title, sizeof title));
+}
+
+/* ---- check words ---- */
+
+struct hash pairing_commitment(const uint8_t nonce[32], const struct relationship_id *id)
+{
+    return hash_labelled("counterpart/v1/pair-commitment",
+                         (span[]){relationship_span(id), span_of(nonce, 32)}, 2);
+}
+
+void pairing_words(const struct relationship_id *id, const struct key_public *initiator,
+                   const struct key_public *responder, const uint8_t initiator_nonce[32],
+                   const uint8_t responder_nonce[32], char *out, size_t cap)
+{
+    const span parts[] = {relationship_span(id), key_public_span(initiator),
+                          key_public_span(responder), span_of(initiator_nonce, 32),
+                          span_of(responder_nonce, 32)};
+    struct hash hash =
+        hash_labelled("counterpart/v1/pair-words", parts, sizeof parts / sizeof parts[0]);
+    (void)words_write(&hash, 6, out, cap);
+}
+
+void pairing_identity_words(const struct key_public *a, const struct key_public *b, char *out,
+                            size_t cap)
+{
+    bool is_in_order = span_compare(key_public_span(a), key_public_span(b)) <= 0;
+    const span parts[] = {key_public_span(is_in_order ? a : b), key_public_span(is_in_order ? b : a)};
+    struct hash hash = hash_labelled("counterpart/v1/identity-words", parts, 2);
+    (void)words_write(&hash, 12, out, cap);
+}
+
+bool pairing_certificate(struct home *home, const struct relationship_id *id, struct sink *out,
+                         struct err *e)
+{
+    OWNED_BUFFER note = {0};
+    if (!relationship_own_certificate(home_store(home), id, &note, e)) return false;
+    sink_put(out, buffer_span(&note));
+    return !out->full || err_set(e, ERR_LIMIT, "the certificate does not fit");
+}
+
+/* ---- invite ---- */
+
+static bool address_is_right(const char *address)
+{
+    span text = span_text(address);
+    if (text.len == 0 || text.len > ADDRESS_BYTES_MAX || !strstr(address, "://")) return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] <= 0x20 || text.at[i] >= 0x7f) return false;
+    return true;
+}
+
+static bool address_check(const char *address, struct err *e)
+{
+    char shown[60] = {0};
+    if (address_is_right(address)) return true;
+    return err_set(e, ERR_USAGE, "'%s' is no address such as tcp://acme.example:7700",
+                   span_show(span_text(address), shown, sizeof shown));
+}
+
+static bool addresses_take(struct invitation *out, const char *const *addresses, size_t count,
+                           struct err *e)
+{
+    if (count < 1 || count > ADDRESSES_MAX)
+        return err_set(e, ERR_USAGE, "an invitation names 1 to %d addresses, these are %zu",
+                       ADDRESSES_MAX, count);
+    for (size_t i = 0; i < count; i++) {
+        if (!address_check(addresses[i], e)) return false;
+        must(span_to_text(span_text(addresses[i]), out->addresses[i], sizeof out->addresses[i]));
+    }
+    out->address_count = count;
+    return true;
+}
+
+/* Only the opener invites, and nobody twice who is confirmed. */
+static bool may_invite(struct home *home, struct relationship *r, const char *code, struct err *e)
+{
+    char title[60] = {0};
+    if (!r->is_open_known || r->our_party != 0)
+        return err_set(e, ERR_REFUSED, "\"%s\" was opened by %s, who invites to it",
+                       span_show(span_text(r->title), title, sizeof title), r->parties[0].code);
+    const struct party *party = party_find(r, code);
+    if (!party) return no_party(r, code, e);
+    if (strcmp(code, home_organisation(home)->code) == 0)
+        return err_set(e, ERR_USAGE, "%s is this home itself", code);
+    if (party->is_confirmed)
+        return err_set(e, ERR_REFUSED, "%s has joined and is confirmed", code);
+    return true;
+}
+
+struct inviting {
+    struct store *store;
+    const struct invited *invited;
+};
+
+static bool keep_invited(void *self, struct err *e)
+{
+    const struct inviting *i = self;
+    return invited_put(i->store, i->invited, e);
+}
+
+static bool invitation_fill(struct home *home, const struct relationship *r, const char *code,
+                            struct invitation *out, struct err *e)
+{
+    const struct world *world = home_world(home);
+    struct sink note = sink_over(out->inviter_note, sizeof out->inviter_note);
+    out->relationship = r->id;
+    must(span_to_text(span_text(r->title), out->title, sizeof out->title));
+    must(span_to_text(span_text(code), out->invited, sizeof out->invited));
+    if (!pairing_certificate(home, &r->id, &note, e)) return false;
+    out->inviter_note_bytes = note.len;
+    world->random(world->self, out->secret, sizeof out->secret);
+    return true;
+}
+
+static bool invite(struct home *home, const struct invitation *invitation, struct sink *text,
+                   struct err *e)
+{
+    struct invited invited = {.relationship = invitation->relationship,
+                              .expires_s = invitation->expires_s};
+    memcpy(invited.code, invitation->invited, sizeof invited.code);
+    memcpy(invited.secret, invitation->secret, sizeof invited.secret);
+    struct inviting inviting = {home_store(home), &invited};
+    char block[INVITATION_TEXT_MAX] = {0};
+    struct sink sink = sink_over(block, sizeof block);
+
+    bool is_invited = home_keys(home, e) &&
+                      invitation_write(&sink, invitation, home_identity_key(home), e);
+    if (is_invited && (text->full || sink.len > text->cap - text->len))
+        is_invited = err_set(e, ERR_LIMIT, "the invitation is %zu bytes and does not fit", sink.len);
+    is_invited = is_invited && store_transact(inviting.store, keep_invited, &inviting, e);
+    if (is_invited) sink_put(text, sink_span(&sink));
+    secret_wipe(block, sizeof block);
+    secret_wipe(&invited, sizeof invited);
+    return is_invited;
+}
+
+bool pairing_invite(struct home *home, const struct relationship_id *id, const char *code,
+                    const char *const *addresses, size_t address_count, uint64_t lasts_s,
+                    struct sink *text, struct err *e)
+{
+    if (!home_may_work(home, false, e)) return false;
+    OWNED(relationship_free) struct relationship *r = relationship_get(home, id, e);
+    if (!r || !may_invite(home, r, code, e)) return false;
+    if (lasts_s < 1 || lasts_s > LASTS_MAX_S)
+        return err_set(e, ERR_USAGE, "an invitation lasts 1 second to 366 days");
+    struct invitation invitation = {.expires_s = now_s(home_world(home)) + lasts_s};
+    bool is_invited = addresses_take(&invitation, addresses, address_count, e) &&
+                      invitation_fill(home, r, code, &invitation, e) &&
+                      invite(home, &invitation, text, e);
+    invitation_wipe(&invitation);
+    return is_invited;
+}
+
+/* ---- join ---- */
+
+static bool expired(uint64_t expires_s, const struct world *world, struct err *e)
+{
+    uint64_t now = now_s(world);
+    if (now <= expires_s) return false;
+    (void)err_set(e, ERR_REFUSED, "the invitation expired %llu minutes ago",
+                  (unsigned long long)((now - expires_s) / 60));
+    (void)err_next(e, "ask whoever invited for a new one");
+    return true;
+}
+
+static bool invitation_check(struct home *home, const struct invitation *i, struct err *e)
+{
+    const struct organisation *own = home_organisation(home);
+    if (key_public_equal(&i->inviter.identity, &own->identity))
+        return err_set(e, ERR_REFUSED, "this invitation was written by this home itself");
+    if (strcmp(i->invited, own->code) != 0)
+        return err_set(e, ERR_REFUSED, "%s is invited, and this home is %s", i->invited, own->code);
+    if (strcmp(i->inviter.code, own->code) == 0)
+        return err_set(e, ERR_REFUSED, "the inviter calls itself %s, as this home does", own->code);
+    if (!i->inviter.has_log || !i->inviter.has_receipt || !i->inviter.has_transport)
+        return err_set(e, ERR_REFUSED, "the inviter's certificate lacks a key");
+    return !expired(i->expires_s, home_world(home), e);
+}
+
+struct joining {
+    struct home *home;
+    const struct invitation *invitation;
+    span text, own_note;
+    const char *own_address;
+};
+
+static bool keep_joining(void *self, struct err *e)
+{
+    const struct joining *j = self;
+    const struct invitation *i = j->invitation;
+    struct store *store = home_store(j->home);
+    const char *address = i->address_count ? i->addresses[0] : NULL;
+    span note = span_of(i->inviter_note, i->inviter_note_bytes);
+    if (!relationship_add(store, &i->relationship, i->title, j->own_note, note, e)) return false;
+    if (!contact_put(store, &i->relationship, i->inviter.code, address, NULL, NULL, e)) return false;
+    if (!joining_put(store, &i->relationship, j->text, e)) return false;
+    /* Ours is kept as a contact's is: it is what the opener is told. */
+    return !j->own_address || contact_put(store, &i->relationship, home_organisation(j->home)->code,
+                                          j->own_address, NULL, NULL, e);
+}
+
+static bool not_held_yet(struct home *home, const struct relationship_id *id, struct err *e)
+{
+    OWNED_BUFFER note = {0};
+    struct err why = {0};
+    if (relationship_own_certificate(home_store(home), id, &note, &why)) {
+        (void)err_set(e, ERR_CONFLICT, "this home holds the relationship already");
+        return err_next(e, "counterpart sync goes on with a join that was begun");
+    }
+    return why.code == ERR_MISSING || err_set(e, why.code, "%s", why.said);
+}
+
+static bool join(struct joining *joining, struct err *e)
+{
+    struct home *home = joining->home;
+    const struct relationship_id *id = &joining->invitation->relationship;
+    const struct signing_key *log_key = NULL;
+    uint8_t note[CERTIFICATE_BYTES_MAX] = {0};
+    struct sink own = sink_over(note, sizeof note);
+    struct err why = {0};
+    if (!not_held_yet(home, id, e) || !home_log_key_make(home, id, &log_key, e)) return false;
+    bool is_joining = home_certify(home, id, &own, e);
+    joining->own_note = sink_span(&own);
+    is_joining = is_joining && store_transact(home_store(home), keep_joining, joining, e);
+    if (!is_joining && not_held_yet(home, id, &why)) home_log_key_unmake(home, id);
+    return is_joining;
+}
+
+bool pairing_join(struct home *home, span invitation_text, const char *own_address,
+                  struct invitation *out, struct err *e)
+{
+    struct invitation invitation = {0};
+    if (!home_may_work(home, false, e)) return false;
+    if (own_address && !address_check(own_address, e)) return false;
+    if (!invitation_read(invitation_text, &invitation, e))
+        return err_because(e, "reading the invitation");
+    struct joining joining = {.home = home,
+                              .invitation = &invitation,
+                              .text = invitation_text,
+                              .own_address = own_address};
+    bool is_joining = invitation_check(home, &invitation, e) && join(&joining, e);
+    if (is_joining) *out = invitation;
+    invitation_wipe(&invitation);
+    return is_joining;
+}
+
+struct join_entry {
+    struct home *home;
+    const struct relationship_id *id;
+};
+
+/* Our `join` is the first entry of our feed. */
+static bool has_spoken(struct home *home, const struct certificate *own, bool *out, struct err *e)
+{
+    struct feed feed = {0};
+    struct err why = {0};
+    *out = false;
+    if (feed_load(home_store(home), &own->relationship, &own->log, 0, &feed, &why))
+        *out = feed.edge.size > 0;
+    else if (why.code != ERR_MISSING)
+        return err_set(e, why.code, "%s", why.said);
+    return true;
+}
+
+static bool say_join(void *self, struct err *e)
+{
+    const struct join_entry *j = self;
+    struct store *store = home_store(j->home);
+    OWNED_BUFFER note = {0};
+    struct certificate own = {0};
+    bool is_said = false;
+    OWNED(relationship_free) struct relationship *r = relationship_get(j->home, j->id, e);
+    if (!r) return false;
+    if (!r->is_open_known) return err_set(e, ERR_MISSING, "the opener's feed is not here yet");
+    if (r->our_party == 0) return true; /* the opener has nothing to join */
+    if (!party_find(r, home_organisation(j->home)->code))
+        return err_set(e, ERR_REFUSED, "the opener does not name %s among the parties",
+                       home_organisation(j->home)->code);
+    if (!relationship_own_certificate(store, j->id, &note, e)) return false;
+    if (!certificate_read(buffer_span(&note), &own, e)) return false;
+    if (!has_spoken(j->home, &own, &is_said, e)) return false;
+    struct body_field field = text_field("certificate", buffer_span(&note));
+    if (!is_said && !work_setup_inside(j->home, &ASKER_NODE, j->id, VERB_JOIN, &field, 1, e))
+        return false;
+    return joining_done(store, j->id, e);
+}
+
+bool pairing_joined(struct home *home, const struct relationship_id *id, struct err *e)
+{
+    struct join_entry entry = {home, id};
+    if (!home_may_work(home, false, e)) return false;
+    if (!store_transact(home_store(home), say_join, &entry, e))
+        return err_because(e, "joining the relationship");
+    return home_mark(home, e);
+}
+
+/* ---- admit ---- */
+
+struct admitting {
+    struct home *home;
+    const uint8_t *invitation_id;
+    span note;
+    struct certificate shown;
+    struct relationship *relationship;
+};
+
+static bool invited_get(const struct admitting *a, struct invited *out, struct err *e)
+{
+    if (invited_find(home_store(a->home), a->invitation_id, out, e)) return true;
+    if (e && e->code == ERR_MISSING) e->code = ERR_REFUSED;
+    return false;
+}
+
+/* May this certificate use this invitation? */
+static bool shown_check(const struct admitting *a, const struct invited *invited, struct err *e)
+{
+    const struct certificate *c = &a->shown;
+    if (expired(invited->expires_s, home_world(a->home), e)) return false;
+    if (!span_equal(relationship_span(&c->relationship), relationship_span(&invited->relationship)))
+        return err_set(e, ERR_REFUSED, "the certificate is of another relationship");
+    if (strcmp(c->code, invited->code) != 0)
+        return err_set(e, ERR_REFUSED, "%s was invited, and %s came", invited->code, c->code);
+    if (!c->has_log || !c->has_receipt || !c->has_transport)
+        return err_set(e, ERR_REFUSED, "the certificate of %s lacks a key", c->code);
+    if (invited->is_bound && !key_public_equal(&c->identity, &invited->identity))
+        return err_set(e, ERR_REFUSED, "another identity has used the invitation of %s", c->code);
+    return true;
+}
+
+static bool key_is_in(const struct key_public *key, const struct certificate *c)
+{
+    return key_public_equal(key, &c->identity) || (c->has_log && key_public_equal(key, &c->log)) ||
+           (c->has_receipt && key_public_equal(key, &c->receipt)) ||
+           (c->has_transport && key_public_equal(key, &c->transport));
+}
+
+/* A joiner that names a key of another party would speak, or be heard, in its place. */
+static bool keys_are_its_own(const struct admitting *a, struct err *e)
+{
+    const struct certificate *c = &a->shown;
+    const struct key_public *keys[] = {&c->identity, &c->log, &c->receipt, &c->transport};
+    for (unsigned i = 0; i < a->relationship->party_count; i++) {
+        const struct party *party = &a->relationship->parties[i];
+        if (!party->is_known || strcmp(party->code, c->code) == 0) continue;
+        for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++)
+            if (key_is_in(keys[k], &party->certificate))
+                return err_set(e, ERR_REFUSED, "the certificate of %s names a key of %s", c->code,
+                               party->code);
+    }
+    return true;
+}
+
+static bool certificate_equal(const struct certificate *a, const struct certificate *b)
+{
+    return key_public_equal(&a->identity, &b->identity) && key_public_equal(&a->log, &b->log) &&
+           key_public_equal(&a->receipt, &b->receipt) &&
+           key_public_equal(&a->transport, &b->transport);
+}
+
+/*
+ * The `pair` entry, unless the party is known by this certificate. The first for a place stands, everywhere: whoever took
+ * it cannot be replaced, not even by inviting again.
+ */
+static bool admit_party(const struct admitting *a, struct err *e)
+{
+    const struct certificate *c = &a->shown;
+    const struct party *party = party_find(a->relationship, c->code);
+    if (!party) return no_party(a->relationship, c->code, e);
+    if (party->is_known && certificate_equal(&party->certificate, c)) return true;
+    if (party->is_known) {
+        (void)err_set(e, ERR_REFUSED, "%s has joined already, with other keys", c->code);
+        return err_next(e, "if the wrong one joined, open a new relationship");
+    }
+    if (!contact_put(home_store(a->home), &c->relationship, c->code, NULL, NULL, NULL, e))
+        return false;
+    struct body_field fields[] = {
+        text_field("party", span_text(c->code)),
+        text_field("certificate", a->note),
+        text_field("how", span_text("invitation")),
+    };
+    return work_setup_inside(a->home, &ASKER_NODE, &c->relationship, VERB_PAIR, fields,
+                             sizeof fields / sizeof fields[0], e);
+}
+
+/* ---- the charter ---- */
+
+static bool stop_at_first(void *self, struct item_view *view)
+{
+    bool *is_there = self;
+    (void)view;
+    *is_there = true;
+    return false;
+}
+
+static bool everybody_is_known(const struct relationship *r)
+{
+    for (unsigned i = 0; i < r->party_count; i++)
+        if (!r->parties[i].is_known) return false;
+    return true;
+}
+
+static void parties_text(const struct relationship *r, struct sink *codes, struct sink *fingerprints)
+{
+    char hex[2 * sizeof(struct hash) + 1] = {0};
+    for (unsigned i = 0; i < r->party_count; i++) {
+        const struct party *party = &r->parties[i];
+        struct hash fingerprint = key_fingerprint(&party->certificate.identity);
+        if (i) sink_text(codes, " ");
+        if (i) sink_text(fingerprints, "\n");
+        sink_text(codes, party->code);
+        sink_text(fingerprints, party->code);
+        sink_text(fingerprints, " ");
+        sink_text(fingerprints, hex_write(hash_span(&fingerprint), hex, sizeof hex));
+    }
+    must(!codes->full && !fingerprints->full);
+}
+
+static bool date_text(const struct world *world, char *out, size_t cap)
+{
+    time_t now = (time_t)now_s(world);
+    struct tm day = {0};
+    return gmtime_r(&now, &day) && strftime(out, cap, "%Y-%m-%d", &day) == DATE_BYTES;
+}
+
+/* The opener's node offers the charter when the last party has joined, unless there is one. */
+static bool charter_offer(const struct admitting *a, struct err *e)
+{
+    const struct relationship *r = a->relationship;
+    bool is_there = false;
+    char codes[PARTIES_MAX * (CODE_BYTES_MAX + 1)] = {0};
+    char fingerprints[PARTIES_MAX * FINGERPRINT_LINE_MAX] = {0};
+    char date[DATE_BYTES + 1] = {0};
+    struct sink codes_sink = sink_over(codes, sizeof codes);
+    struct sink fingerprints_sink = sink_over(fingerprints, sizeof fingerprints);
+    struct hash proposal = {0};
+    if (!everybody_is_known(r)) return true;
+    if (!items_each(home_store(a->home), &r->id, "charter", stop_at_first, &is_there, e))
+        return false;
+    if (is_there) return true;
+    parties_text(r, &codes_sink, &fingerprints_sink);
+    struct body_field fields[] = {
+        text_field("title", span_text(r->title)),
+        text_field("parties", sink_span(&codes_sink)),
+        text_field("fingerprints", sink_span(&fingerprints_sink)),
+        text_field("start", span_text(date)),
+    };
+    size_t count = sizeof fields / sizeof fields[0];
+    if (!date_text(home_world(a->home), date, sizeof date)) count--; /* a clock beyond the year 9999 */
+    fields[3].value.text = span_text(date);
+    return work_propose_inside(a->home, &ASKER_NODE, &r->id, vocabulary_find(span_text("charter")),
+                               NULL, fields, count, &proposal, e);
+}
+
+static bool admit_bound(struct admitting *a, struct invited *invited, struct err *e)
+{
+    struct store *store = home_store(a->home);
+    if (!shown_check(a, invited, e)) return false;
+    if (!relationship_load(store, &invited->relationship, a->relationship, e)) return false;
+    if (!keys_are_its_own(a, e)) return false;
+    if (!invited->is_bound) {
+        invited->is_bound = true;
+        invited->identity = a->shown.identity;
+        if (!invited_put(store, invited, e)) return false;
+    }
+    if (!admit_party(a, e)) return false;
+    return relationship_load(store, &invited->relationship, a->relationship, e) &&
+           charter_offer(a, e);
+}
+
+static bool admit(void *self, struct err *e)
+{
+    struct admitting *a = self;
+    struct invited invited = {0};
+    if (!invited_get(a, &invited, e)) return false;
+    bool is_admitted = admit_bound(a, &invited, e);
+    secret_wipe(&invited, sizeof invited);
+    return is_admitted;
+}
+
+bool pairing_admit(struct home *home, const uint8_t invitation_id[16], span certificate_note,
+                   struct err *e)
+{
+    struct admitting admitting = {.home = home, .invitation_id = invitation_id,
+                                  .note = certificate_note};
+    if (!home_may_work(home, false, e)) return false;
+    if (!certificate_read(certificate_note, &admitting.shown, e)) return false;
+    OWNED(relationship_free) struct relationship *room = calloc(1, sizeof *room);
+    if (!room) return err_memory(e);
+    admitting.relationship = room;
+    return store_transact(home_store(home), admit, &admitting, e) && home_mark(home, e);
+}
+
+/* ---- confirm ---- */
+
+/* Looks through a feed's entries for the certificate a party is known by. */
+struct certificate_search {
+    const struct party *party;
+    struct buffer *note;
+    bool is_found, is_out_of_memory;
+};
+
+static bool look_at_entry(void *self, uint64_t index, const struct stored_entry *entry)
+{
+    struct certificate_search *search = self;
+    struct body_field fields[FIELDS_MAX] = {0};
+    struct certificate found = {0};
+    size_t count = 0;
+    (void)index;
+    if (!entry->has_body || !body_read(entry->body, 0, fields, &count, NULL)) return true;
+    const struct value *note = body_find(fields, count, "certificate");
+    if (!note || !note->is_text || !certificate_read(note->text, &found, NULL)) return true;
+    if (strcmp(found.code, search->party->code) != 0) return true;
+    if (!certificate_equal(&found, &search->party->certificate)) return true;
+    search->is_found = buffer_put(search->note, note->text, NULL);
+    search->is_out_of_memory = !search->is_found;
+    return false;
+}
+
+/* A party's certificate as it signed it: in its own first entry, or in the opener's `pair` entry. */
+static bool certificate_find(struct home *home, const struct relationship *r,
+                             const struct party *party, struct buffer *note, struct err *e)
+{
+    struct certificate_search search = {.party = party, .note = note};
+    const struct certificate *where[] = {&party->certificate, &r->parties[0].certificate};
+    for (size_t i = 0; i < 2 && !search.is_found; i++) {
+        struct feed feed = {0};
+        struct err why = {0};
+        if (!feed_load(home_store(home), &r->id, &where[i]->log, 0, &feed, &why)) {
+            if (why.code == ERR_MISSING) continue;
+            return err_set(e, why.code, "%s", why.said);
+        }
+        if (!feed_read(home_store(home), &r->id, feed.feed, 0, look_at_entry, &search, e))
+            return false;
+        if (search.is_out_of_memory) return err_memory(e);
+    }
+    return search.is_found ||
+           err_set(e, ERR_MISSING, "the certificate of %s is not here yet", party->code);
+}
+
+struct confirming {
+    struct home *home;
+    const struct asker *asker;
+    const struct relationship_id *id;
+    const char *code;
+    enum check how;
+};
+
+static const char *how_word(enum check how)
+{
+    static const char *const words[] = {
+        [CHECK_NOT_CHECKED] = "not_checked",
+        [CHECK_VOICE] = "voice",
+        [CHECK_IN_PERSON] = "in_person",
+    };
+    return words[how];
+}
+
+static bool confirm_check(const struct confirming *c, struct relationship *r, struct err *e)
+{
+    const struct party *party = party_find(r, c->code);
+    if (!party) return no_party(r, c->code, e);
+    if (strcmp(c->code, home_organisation(c->home)->code) == 0)
+        return err_set(e, ERR_USAGE, "%s is this home itself", c->code);
+    if (!party->is_known) {
+        (void)err_set(e, ERR_MISSING, "the keys of %s are not known yet", c->code);
+        return err_next(e, "%s joins by an invitation first", c->code);
+    }
+    if (party->is_confirmed && party->check >= c->how)
+        return err_set(e, ERR_CONFLICT, "%s is confirmed already: %s", c->code,
+                       check_word(party->check));
+    return true;
+}
+
+static bool say_pair(void *self, struct err *e)
+{
+    const struct confirming *c = self;
+    OWNED_BUFFER note = {0};
+    OWNED(relationship_free) struct relationship *r = relationship_get(c->home, c->id, e);
+    if (!r || !confirm_check(c, r, e)) return false;
+    if (!certificate_find(c->home, r, party_find(r, c->code), &note, e)) return false;
+    struct body_field fields[] = {
+        text_field("party", span_text(c->code)),
+        text_field("certificate", buffer_span(&note)),
+        text_field("how", span_text(how_word(c->how))),
+    };
+    return work_setup_inside(c->home, c->asker, c->id, VERB_PAIR, fields,
+                             sizeof fields / sizeof fields[0], e) &&
+           contact_put(home_store(c->home), c->id, c->code, NULL, &c->how, NULL, e);
+}
+
+bool pairing_confirm(struct home *home, const struct asker *asker, const struct relationship_id *id,
+                     const char *code, enum check how, struct err *e)
+{
+    struct confirming confirming = {home, asker, id, code, how};
+    if (!home_may_work(home, false, e)) return false;
+    if (how != CHECK_NOT_CHECKED && how != CHECK_VOICE && how != CHECK_IN_PERSON)
+        return err_set(e, ERR_USAGE, "say how it was checked: voice, in_person or not_checked");
+    return store_transact(home_store(home), say_pair, &confirming, e) && home_mark(home, e);
+}

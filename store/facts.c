@@ -1,0 +1,394 @@
+/*
+ * The rules' look-ups and records (protocol/agreement.h) over SQL, and the state digest kept up beside them.
+ */
+#include "store/fold.h"
+
+#include <string.h>
+
+static struct bind rel(const struct fold *fold)
+{
+    return bind_blob(relationship_span(&fold->id));
+}
+
+static struct bind hashed(const struct hash *h)
+{
+    return bind_blob(hash_span(h));
+}
+
+/* ---- the state digest: FORMAT.md section 9 ---- */
+
+static void sum_change(struct fold *fold, bool is_added, const char *label, const struct hash *what, unsigned party,
+                       unsigned word)
+{
+    uint8_t fact[34];
+    memcpy(fact, what->bytes, sizeof what->bytes);
+    fact[32] = (uint8_t)party;
+    fact[33] = (uint8_t)word;
+    if (is_added) lthash_add(&fold->sum, label, span_of(fact, sizeof fact));
+    else lthash_remove(&fold->sum, label, span_of(fact, sizeof fact));
+    fold->is_sum_changed = true;
+}
+
+static unsigned word_state(const struct word *word)
+{
+    return (unsigned)word->kind + (word->left == POSITION_NONE ? 0 : 2);
+}
+
+/* ---- look-ups ---- */
+
+static enum found find_changes(struct fold *fold, const struct hash *id, struct proposal *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    if (!rows_open(&rows, fold->store, QUERY_changes, e, BINDS(rel(fold), hashed(id)))) return FOUND_FAILED;
+    out->change_count = 0;
+    for (;;) {
+        enum found found = rows_next(&rows, e);
+        if (found == FOUND_FAILED) return found;
+        if (found == ABSENT) return FOUND;
+        if (out->change_count == ITEMS_MAX) {
+            (void)err_set(e, ERR_CORRUPT, "a proposal changes more than %d items", ITEMS_MAX);
+            return FOUND_FAILED;
+        }
+        struct change *c = &out->changes[out->change_count++];
+        if (!rows_fixed(&rows, 0, c->item.bytes, 32, e) || !rows_fixed(&rows, 1, c->base.bytes, 32, e))
+            return FOUND_FAILED;
+    }
+}
+
+static enum found find_proposal(void *self, const struct hash *id, struct proposal *out, struct err *e)
+{
+    struct fold *fold = self;
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_proposal, e, BINDS(rel(fold), hashed(id)));
+    if (found != FOUND) return found;
+    out->party = (unsigned)rows_number(&rows, 0);
+    out->position = (uint64_t)rows_number(&rows, 1);
+    out->sealed = rows_optional(&rows, 2);
+    return find_changes(fold, id, out, e);
+}
+
+static enum found find_word(void *self, const struct hash *proposal, unsigned party, struct word *out, struct err *e)
+{
+    struct fold *fold = self;
+    OWNED_ROWS rows = {0};
+    enum found found =
+        query_first(&rows, fold->store, QUERY_word, e, BINDS(rel(fold), hashed(proposal), bind_number(party)));
+    if (found != FOUND) return found;
+    *out = (struct word){(enum word_kind)rows_number(&rows, 0), (uint64_t)rows_number(&rows, 1),
+                         rows_optional(&rows, 2)};
+    return FOUND;
+}
+
+static enum found find_stand(void *self, unsigned party, const struct change *on, struct hash *proposal, struct err *e)
+{
+    struct fold *fold = self;
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_stand, e,
+                                   BINDS(rel(fold), bind_number(party), hashed(&on->item), hashed(&on->base)));
+    if (found == FOUND && !rows_fixed(&rows, 0, proposal->bytes, 32, e)) return FOUND_FAILED;
+    return found;
+}
+
+static bool revision_from_row(const struct rows *rows, struct revision *out, struct err *e)
+{
+    out->party = (unsigned)rows_number(rows, 2);
+    out->sealed = (uint64_t)rows_number(rows, 3);
+    return rows_fixed(rows, 0, out->proposal.bytes, 32, e) && rows_fixed(rows, 1, out->base.bytes, 32, e);
+}
+
+static enum found find_successor(void *self, const struct change *on, struct revision *out, struct err *e)
+{
+    struct fold *fold = self;
+    OWNED_ROWS rows = {0};
+    enum found found =
+        query_first(&rows, fold->store, QUERY_revision, e, BINDS(rel(fold), hashed(&on->item), hashed(&on->base)));
+    if (found == FOUND && !revision_from_row(&rows, out, e)) return FOUND_FAILED;
+    return found;
+}
+
+static enum found find_revision(void *self, const struct hash *item, const struct hash *proposal, struct revision *out,
+                                struct err *e)
+{
+    struct proposal p;
+    enum found found = find_proposal(self, proposal, &p, e);
+    if (found != FOUND) return found;
+    if (p.sealed == POSITION_NONE) return ABSENT;
+    for (size_t i = 0; i < p.change_count; i++) {
+        if (!hash_equal(&p.changes[i].item, item)) continue;
+        *out = (struct revision){*proposal, p.party, p.sealed, p.changes[i].base};
+        return FOUND;
+    }
+    return ABSENT;
+}
+
+static enum found find_item(void *self, const struct hash *item, unsigned *party, uint64_t *position, struct err *e)
+{
+    struct fold *fold = self;
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_item_place, e, BINDS(rel(fold), hashed(item)));
+    if (found != FOUND) return found;
+    *party = (unsigned)rows_number(&rows, 0);
+    *position = (uint64_t)rows_number(&rows, 1);
+    return FOUND;
+}
+
+static enum found find_due(void *self, unsigned proposer, unsigned gate_party, uint64_t below, struct hash *proposal,
+                           struct err *e)
+{
+    struct fold *fold = self;
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(
+        &rows, fold->store, QUERY_due, e,
+        BINDS(rel(fold), bind_number(proposer), bind_number(gate_party), bind_u64(below)));
+    if (found == FOUND && !rows_fixed(&rows, 0, proposal->bytes, 32, e)) return FOUND_FAILED;
+    return found;
+}
+
+static enum found find_statement(void *self, const struct hash *id, struct statement *out, struct err *e)
+{
+    struct fold *fold = self;
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_statement, e, BINDS(rel(fold), hashed(id)));
+    if (found != FOUND) return found;
+    *out = (struct statement){(unsigned)rows_number(&rows, 0), (uint64_t)rows_number(&rows, 1)};
+    return FOUND;
+}
+
+static enum found find_statement_word(void *self, const struct hash *statement, unsigned party,
+                                      enum statement_word *out, struct err *e)
+{
+    struct fold *fold = self;
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_statement_word, e,
+                                   BINDS(rel(fold), hashed(statement), bind_number(party)));
+    if (found == FOUND) *out = (enum statement_word)rows_number(&rows, 0);
+    return found;
+}
+
+/* ---- records ---- */
+
+static bool add_item(void *self, const struct hash *item, unsigned party, uint64_t position, struct err *e)
+{
+    struct fold *fold = self;
+    /* The number counts every item the author's entries created, this one's in the order they stand in it. */
+    uint64_t number = fold->items_before + ++fold->created;
+    sum_change(fold, true, "counterpart/v1/state/item", item, party, 0);
+    return query_run(fold->store, QUERY_item_add, e,
+                     BINDS(rel(fold), hashed(item), bind_text(fold->header->noun), bind_number(party), bind_u64(number),
+                           bind_u64(position), bind_number(fold->at->feed.feed), hashed(&fold->entry)));
+}
+
+static bool put_waiting(struct fold *fold, enum need need, const struct hash *entry, const struct hash *item,
+                        unsigned party, struct err *e)
+{
+    return query_run(fold->store, QUERY_waiting_put, e,
+                     BINDS(rel(fold), bind_number(need), hashed(entry), hashed(item), bind_number(party),
+                           bind_u64(fold->header->time_ms)));
+}
+
+static bool drop_waiting(struct fold *fold, enum need need, const struct hash *entry, struct err *e)
+{
+    return query_run(fold->store, QUERY_waiting_drop, e, BINDS(rel(fold), bind_number(need), hashed(entry)));
+}
+
+static bool add_proposal(void *self, const struct hash *id, const struct proposal *p, struct err *e)
+{
+    struct fold *fold = self;
+    if (!query_run(fold->store, QUERY_proposal_add, e,
+                   BINDS(rel(fold), hashed(id), bind_number(p->party), bind_u64(p->position))))
+        return false;
+    for (size_t i = 0; i < p->change_count; i++)
+        if (!query_run(fold->store, QUERY_change_add, e,
+                       BINDS(rel(fold), hashed(id), bind_u64(i), hashed(&p->changes[i].item),
+                             hashed(&p->changes[i].base))))
+            return false;
+    if (p->party == fold->our_party) return true;
+    return put_waiting(fold, NEED_WORD_ON_OFFER, id, &p->changes[0].item, p->party, e);
+}
+
+/* An offer waits for us until we have spoken, somebody has said NO or its proposer has left it. */
+static bool settle_offer(struct fold *fold, const struct hash *proposal, unsigned party, const struct word *word,
+                         struct err *e)
+{
+    bool is_settled = party == fold->our_party || word->kind == WORD_NO;
+    if (!is_settled && word->left != POSITION_NONE) {
+        struct proposal p;
+        if (find_proposal(fold, proposal, &p, e) == FOUND_FAILED) return false;
+        is_settled = p.party == party;
+    }
+    return !is_settled || drop_waiting(fold, NEED_WORD_ON_OFFER, proposal, e);
+}
+
+static bool put_word(void *self, const struct hash *proposal, unsigned party, const struct word *word,
+                     const struct hash *entry, struct err *e)
+{
+    struct fold *fold = self;
+    struct word was;
+    enum found found = find_word(fold, proposal, party, &was, e);
+    if (found == FOUND_FAILED) return false;
+    if (found == FOUND) sum_change(fold, false, "counterpart/v1/state/word", proposal, party, word_state(&was));
+    sum_change(fold, true, "counterpart/v1/state/word", proposal, party, word_state(word));
+    return query_run(fold->store, QUERY_word_put, e,
+                     BINDS(rel(fold), hashed(proposal), bind_number(party), bind_number(word->kind),
+                           bind_u64(word->given), bind_optional(word->left), hashed(entry))) &&
+           settle_offer(fold, proposal, party, word, e);
+}
+
+static bool put_stand(void *self, unsigned party, const struct change *on, const struct hash *proposal, struct err *e)
+{
+    struct fold *fold = self;
+    if (!proposal)
+        return query_run(fold->store, QUERY_stand_drop, e,
+                         BINDS(rel(fold), bind_number(party), hashed(&on->item), hashed(&on->base)));
+    return query_run(fold->store, QUERY_stand_put, e,
+                     BINDS(rel(fold), bind_number(party), hashed(&on->item), hashed(&on->base), hashed(proposal)));
+}
+
+static bool reference_of(struct fold *fold, const struct hash *item, char *out, size_t cap, struct buffer *noun,
+                         struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_item_reference, e, BINDS(rel(fold), hashed(item)));
+    if (found != FOUND) return found == ABSENT && err_set(e, ERR_CORRUPT, "an agreed item is not in the table");
+    unsigned party = (unsigned)rows_number(&rows, 0);
+    if (party >= PARTIES_MAX) return err_set(e, ERR_CORRUPT, "an item names party %u", party);
+    struct sink sink = sink_over(out, cap - 1);
+    sink_text(&sink, fold->codes[party]);
+    sink_text(&sink, "-");
+    sink_decimal(&sink, (uint64_t)rows_number(&rows, 1));
+    out[sink.len] = '\0';
+    noun->len = 0;
+    return buffer_put(noun, rows_bytes(&rows, 2), e);
+}
+
+/* Puts map number `ordinal` of an entry's body into its noun's typed table. A body that does not fit is not shown there. */
+static bool put_typed(struct fold *fold, enum field_kind kind, const struct hash *item, const struct hash *entry,
+                      span body, size_t ordinal, struct err *e)
+{
+    char reference[CODE_BYTES_MAX + 24] = {0};
+    struct body_field fields[FIELDS_MAX];
+    size_t count = 0;
+    struct err unfit = {0};
+    OWNED_BUFFER noun_text = {0};
+    if (!reference_of(fold, item, reference, sizeof reference, &noun_text, e)) return false;
+    const struct noun *noun = vocabulary_find(buffer_span(&noun_text));
+    if (!noun || !body.at || !body_read(body, ordinal, fields, &count, &unfit)) return true;
+    return tables_put(fold->store, &fold->id, noun, kind, item, reference, entry, fields, count, e);
+}
+
+static bool show_sealed(struct fold *fold, const struct hash *id, const struct proposal *p, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    OWNED_BUFFER body = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_entry_body, e, BINDS(rel(fold), hashed(id)));
+    if (found == FOUND_FAILED) return false;
+    if (found == FOUND && !rows_is_null(&rows, 0) && !buffer_put(&body, rows_bytes(&rows, 0), e)) return false;
+    rows_close(&rows);
+    for (size_t i = 0; i < p->change_count; i++)
+        if (!put_typed(fold, FIELD_TERM, &p->changes[i].item, id, buffer_span(&body), i, e)) return false;
+    return true;
+}
+
+static bool seal(void *self, const struct hash *id, const struct proposal *p, uint64_t position,
+                 const struct hash *entry, struct err *e)
+{
+    struct fold *fold = self;
+    sum_change(fold, true, "counterpart/v1/state/agreed", id, p->party, 0);
+    if (!query_run(fold->store, QUERY_proposal_seal, e,
+                   BINDS(bind_u64(position), hashed(entry), rel(fold), hashed(id))))
+        return false;
+    for (size_t i = 0; i < p->change_count; i++) {
+        const struct change *c = &p->changes[i];
+        if (!query_run(fold->store, QUERY_revision_add, e,
+                       BINDS(rel(fold), hashed(&c->item), hashed(&c->base), hashed(id), bind_number(p->party),
+                             bind_u64(position))) ||
+            !query_run(fold->store, QUERY_item_revise, e, BINDS(hashed(id), rel(fold), hashed(&c->item))) ||
+            !query_run(fold->store, QUERY_waiting_overtaken, e, BINDS(rel(fold), hashed(&c->item), hashed(&c->base))))
+            return false;
+    }
+    return drop_waiting(fold, NEED_WORD_ON_OFFER, id, e) && show_sealed(fold, id, p, e);
+}
+
+static bool drop_due(void *self, unsigned proposer, const struct hash *proposal, struct err *e)
+{
+    (void)proposer;
+    struct fold *fold = self;
+    return query_run(fold->store, QUERY_due_drop, e, BINDS(rel(fold), hashed(proposal)));
+}
+
+static bool put_due(void *self, unsigned proposer, const struct hash *proposal, unsigned gate_party,
+                    uint64_t gate_position, struct err *e)
+{
+    struct fold *fold = self;
+    return drop_due(self, proposer, proposal, e) &&
+           query_run(fold->store, QUERY_due_put, e,
+                     BINDS(rel(fold), bind_number(proposer), bind_number(gate_party), bind_u64(gate_position),
+                           hashed(proposal)));
+}
+
+static bool add_statement(void *self, const struct hash *id, const struct statement *s, struct err *e)
+{
+    struct fold *fold = self;
+    struct hash item = header_item(fold->header, &fold->entry, 0);
+    sum_change(fold, true, "counterpart/v1/state/statement", id, s->party, 0);
+    if (!query_run(fold->store, QUERY_statement_add, e,
+                   BINDS(rel(fold), hashed(id), hashed(&item), bind_number(s->party), bind_u64(s->position))) ||
+        !query_run(fold->store, QUERY_item_state, e, BINDS(hashed(id), rel(fold), hashed(&item))) ||
+        !query_run(fold->store, QUERY_waiting_restated, e, BINDS(rel(fold), hashed(&item))))
+        return false;
+    const struct noun *noun = vocabulary_find(fold->header->noun);
+    if (noun && noun->wants_acknowledgement && s->party != fold->our_party &&
+        !put_waiting(fold, NEED_WORD_ON_STATEMENT, id, &item, s->party, e))
+        return false;
+    return put_typed(fold, FIELD_STATEMENT, &item, id, fold->body, 0, e);
+}
+
+static bool put_statement_word(void *self, const struct hash *statement, unsigned party, enum statement_word word,
+                               const struct hash *entry, struct err *e)
+{
+    struct fold *fold = self;
+    enum statement_word was = STATEMENT_NO_WORD;
+    struct statement s = {0};
+    enum found found = find_statement_word(fold, statement, party, &was, e);
+    if (found == FOUND_FAILED || find_statement(fold, statement, &s, e) != FOUND) return false;
+    if (found == FOUND) sum_change(fold, false, "counterpart/v1/state/answer", statement, party, (unsigned)was);
+    sum_change(fold, true, "counterpart/v1/state/answer", statement, party, (unsigned)word);
+    if (!query_run(fold->store, QUERY_statement_word_put, e,
+                   BINDS(rel(fold), hashed(statement), bind_number(party), bind_number(word), hashed(entry))))
+        return false;
+    if (party == fold->our_party) return drop_waiting(fold, NEED_WORD_ON_STATEMENT, statement, e);
+    if (s.party != fold->our_party) return true;
+    if (word != STATEMENT_DISPUTED) return drop_waiting(fold, NEED_ANSWER_TO_DISPUTE, statement, e);
+    OWNED_ROWS rows = {0};
+    struct hash item;
+    if (query_first(&rows, fold->store, QUERY_statement, e, BINDS(rel(fold), hashed(statement))) != FOUND) return false;
+    if (!rows_fixed(&rows, 2, item.bytes, sizeof item.bytes, e)) return false;
+    rows_close(&rows);
+    return put_waiting(fold, NEED_ANSWER_TO_DISPUTE, statement, &item, party, e);
+}
+
+struct facts fold_facts(struct fold *fold)
+{
+    return (struct facts){
+        .self = fold,
+        .party_count = fold->party_count,
+        .proposal = find_proposal,
+        .word = find_word,
+        .stand = find_stand,
+        .revision = find_revision,
+        .successor = find_successor,
+        .item = find_item,
+        .due = find_due,
+        .statement = find_statement,
+        .statement_word = find_statement_word,
+        .add_item = add_item,
+        .add_proposal = add_proposal,
+        .put_word = put_word,
+        .put_stand = put_stand,
+        .seal = seal,
+        .put_due = put_due,
+        .drop_due = drop_due,
+        .add_statement = add_statement,
+        .put_statement_word = put_statement_word,
+    };
+}

@@ -1,0 +1,666 @@
+#include "store/fold.h"
+
+#include "store/members.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FEED_PARTY_MASK 0xffu
+#define FEED_BRANCH_SHIFT 16
+
+static const struct hash nothing;
+
+uint64_t fold_position(const struct feed *feed, uint64_t index)
+{
+    return ((uint64_t)feed->ordinal << POSITION_ORDINAL_SHIFT) + index;
+}
+
+/* ---- loading and saving ---- */
+
+static bool add_slot(void *self, const struct feed *feed)
+{
+    struct fold *fold = self;
+    if (fold->feed_count == FEEDS_MAX) return true;
+    struct fold_feed *slot = calloc(1, sizeof *slot);
+    if (!slot) return false;
+    slot->feed = *feed;
+    fold->feeds[fold->feed_count++] = slot;
+    return true;
+}
+
+static struct fold_feed *slot_by_number(const struct fold *fold, unsigned feed, size_t *at)
+{
+    for (size_t i = 0; i < fold->feed_count; i++) {
+        if (fold->feeds[i]->feed.feed != feed) continue;
+        *at = i;
+        return fold->feeds[i];
+    }
+    return NULL;
+}
+
+static bool load_fronts(struct fold *fold, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    for (size_t f = 0; f < fold->feed_count; f++) {
+        struct fold_feed *slot = fold->feeds[f];
+        for (size_t n = 0; n < fold->feed_count; n++) {
+            enum found found = query_first(&rows, fold->store, QUERY_front_latest, e,
+                                           BINDS(bind_blob(relationship_span(&fold->id)), bind_number(slot->feed.feed),
+                                                 bind_number(fold->feeds[n]->feed.feed), bind_u64(INT64_MAX)));
+            if (found == FOUND_FAILED) return false;
+            if (found == FOUND) slot->seen[n] = (uint64_t)rows_number(&rows, 0);
+            rows_close(&rows);
+        }
+    }
+    return true;
+}
+
+static bool load_relationship(struct fold *fold, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_relationship, e,
+                                   BINDS(bind_blob(relationship_span(&fold->id))));
+    if (found != FOUND) return found == ABSENT && err_set(e, ERR_MISSING, "that relationship is not here");
+    fold->is_open_known = rows_number(&rows, 1) != 0;
+    fold->our_party = (unsigned)rows_number(&rows, 2);
+    fold->party_count = (unsigned)rows_number(&rows, 3);
+    if (fold->party_count > PARTIES_MAX) return err_set(e, ERR_CORRUPT, "%u parties", fold->party_count);
+    if (!lthash_load(&fold->sum, rows_bytes(&rows, 4))) return err_set(e, ERR_CORRUPT, "the state digest is damaged");
+    rows_close(&rows);
+    if (!rows_open(&rows, fold->store, QUERY_party_codes, e, BINDS(bind_blob(relationship_span(&fold->id)))))
+        return false;
+    while ((found = rows_next(&rows, e)) == FOUND) {
+        int64_t party = rows_number(&rows, 0);
+        if (party < 0 || party >= PARTIES_MAX ||
+            !span_to_text(rows_bytes(&rows, 1), fold->codes[party], sizeof fold->codes[party]))
+            return err_set(e, ERR_CORRUPT, "a party's row is damaged");
+    }
+    return found == ABSENT;
+}
+
+static void find_limits(struct fold *fold)
+{
+    for (size_t p = 0; p < PARTIES_MAX; p++) fold->limits.below[p] = POSITION_NONE;
+    for (size_t f = 0; f < fold->feed_count; f++) {
+        const struct feed *feed = &fold->feeds[f]->feed;
+        if (feed->fork_at == UINT64_MAX) continue;
+        uint64_t at = fold_position(feed, feed->fork_at);
+        if (at < fold->limits.below[feed->party]) fold->limits.below[feed->party] = at;
+    }
+}
+
+bool fold_load(struct fold **out, struct store *store, const struct relationship_id *id, struct err *e)
+{
+    OWNED(fold_free) struct fold *fold = calloc(1, sizeof *fold);
+    if (!fold) return err_memory(e);
+    fold->store = store;
+    fold->id = *id;
+    if (!load_relationship(fold, e) || !feeds_each(store, id, add_slot, fold, e) || !load_fronts(fold, e)) return false;
+    find_limits(fold);
+    *out = GIVE(fold);
+    return true;
+}
+
+bool fold_save(struct fold *fold, struct err *e)
+{
+    for (size_t f = 0; f < fold->feed_count; f++) {
+        const struct feed *feed = &fold->feeds[f]->feed;
+        if (!fold->feeds[f]->is_changed) continue;
+        fold->feeds[f]->is_changed = false;
+        if (!query_run(fold->store, QUERY_feed_folded, e,
+                       BINDS(bind_u64(feed->folded), bind_u64(feed->setup), bind_u64(feed->items),
+                             bind_optional(feed->broken_at), bind_text(span_text(feed->broken_why)),
+                             bind_blob(relationship_span(&fold->id)), bind_number(feed->feed))))
+            return false;
+    }
+    if (!fold->is_sum_changed) return true;
+    uint8_t lanes[LTHASH_BYTES];
+    lthash_save(&fold->sum, lanes);
+    fold->is_sum_changed = false;
+    return query_run(fold->store, QUERY_relationship_state, e,
+                     BINDS(bind_blob(span_of(lanes, sizeof lanes)), bind_blob(relationship_span(&fold->id))));
+}
+
+void fold_free(struct fold *fold)
+{
+    if (!fold) return;
+    for (size_t f = 0; f < fold->feed_count; f++) free(fold->feeds[f]);
+    free(fold);
+}
+
+struct fold_feed *fold_own(struct fold *fold)
+{
+    struct fold_feed *own = NULL;
+    if (!fold->is_open_known) return NULL;
+    for (size_t f = 0; f < fold->feed_count; f++) {
+        struct fold_feed *slot = fold->feeds[f];
+        if (slot->feed.party == fold->our_party && slot->feed.branch == 0 &&
+            (!own || slot->feed.ordinal > own->feed.ordinal))
+            own = slot;
+    }
+    return own;
+}
+
+void fold_past(const struct fold *fold, const struct fold_feed *feed, struct past *out)
+{
+    *out = (struct past){0};
+    for (size_t n = 0; n < fold->feed_count; n++) {
+        const struct feed *named = &fold->feeds[n]->feed;
+        if (named->party == feed->feed.party || feed->seen[n] == 0) continue;
+        uint64_t below = fold_position(named, feed->seen[n]);
+        if (below > out->below[named->party]) out->below[named->party] = below;
+    }
+    out->below[feed->feed.party] = fold_position(&feed->feed, feed->feed.folded);
+}
+
+void fold_past_now(const struct fold *fold, struct past *out)
+{
+    *out = (struct past){0};
+    for (size_t n = 0; n < fold->feed_count; n++) {
+        const struct feed *named = &fold->feeds[n]->feed;
+        if (named->branch != 0 || named->folded == 0) continue;
+        uint64_t below = fold_position(named, named->folded);
+        if (below > out->below[named->party]) out->below[named->party] = below;
+    }
+}
+
+/* ---- the envelope ---- */
+
+/* Freezes the feed at the entry being folded, for a reason that every node finds in the same bytes. */
+static bool freeze(struct fold *fold, const char *why)
+{
+    struct feed *feed = &fold->at->feed;
+    feed->broken_at = fold->index;
+    (void)span_show(span_text(why), feed->broken_why, sizeof feed->broken_why);
+    fold->at->is_changed = true;
+    return true;
+}
+
+static const char *envelope_trouble(const struct fold *fold, const struct header *h)
+{
+    if (!span_equal(relationship_span(&h->relationship), relationship_span(&fold->id)))
+        return "it names another relationship";
+    if (!key_public_equal(&h->log_key, &fold->at->feed.log_key)) return "it names another log key";
+    if (h->index != fold->index) return "it names another index";
+    return NULL;
+}
+
+enum met { MET, NOT_YET, BACKWARDS, MET_FAILED };
+
+/* Does the branch in `slot` hold the first `size` entries with that root? */
+static enum met branch_meets(struct fold *fold, const struct fold_feed *slot, const struct front_row *row,
+                             struct err *e)
+{
+    const struct feed *feed = &slot->feed;
+    struct hash root = feed->root;
+    if (row->size > feed->edge.size) return NOT_YET;
+    if (row->size != feed->edge.size) {
+        struct feed_nodes nodes = feed_nodes_of(fold->store, &fold->id, feed);
+        if (!merkle_root_at(feed_nodes(&nodes), row->size, &root, e)) return MET_FAILED;
+    }
+    if (!hash_equal(&root, &row->root)) return NOT_YET;
+    return row->size <= feed->folded || row->size > feed->fork_at ? MET : NOT_YET;
+}
+
+/* Which slot meets a row of a front: matched by key, size and root. */
+static enum met row_meets(struct fold *fold, const struct front_row *row, size_t *at, struct err *e)
+{
+    for (size_t n = 0; n < fold->feed_count; n++) {
+        if (!key_public_equal(&fold->feeds[n]->feed.log_key, &row->log_key)) continue;
+        if (fold->feeds[n]->feed.branch == 0 && row->size < fold->at->seen[n]) return BACKWARDS;
+        enum met met = branch_meets(fold, fold->feeds[n], row, e);
+        *at = n;
+        if (met != NOT_YET) return met;
+    }
+    return NOT_YET;
+}
+
+static enum met front_meets(struct fold *fold, const struct header *h, size_t *slots, struct err *e)
+{
+    for (size_t i = 0; i < h->front_count; i++) {
+        if (key_public_equal(&h->front[i].log_key, &h->log_key)) return BACKWARDS;
+        enum met met = row_meets(fold, &h->front[i], &slots[i], e);
+        if (met != MET) return met;
+    }
+    return MET;
+}
+
+/* True when `named`'s author had, at the entry named, seen no more than this front says: the past is closed. */
+static enum met front_closed(struct fold *fold, size_t named, uint64_t size, struct err *e)
+{
+    for (size_t n = 0; n < fold->feed_count; n++) {
+        if (n == named || fold->feeds[n]->feed.party == fold->at->feed.party) continue;
+        OWNED_ROWS rows = {0};
+        enum found found = query_first(&rows, fold->store, QUERY_front_latest, e,
+                                       BINDS(bind_blob(relationship_span(&fold->id)),
+                                             bind_number(fold->feeds[named]->feed.feed),
+                                             bind_number(fold->feeds[n]->feed.feed), bind_u64(size)));
+        if (found == FOUND_FAILED) return MET_FAILED;
+        if (found == FOUND && (uint64_t)rows_number(&rows, 0) > fold->at->seen[n]) return NOT_YET;
+    }
+    return MET;
+}
+
+/* Takes the front into what this author has seen. */
+static bool front_apply(struct fold *fold, const struct header *h, const size_t *slots, struct act *act, struct err *e)
+{
+    for (size_t i = 0; i < h->front_count; i++) {
+        const struct feed *named = &fold->feeds[slots[i]]->feed;
+        if (fold->at->seen[slots[i]] == h->front[i].size) continue;
+        fold->at->seen[slots[i]] = h->front[i].size;
+        act->advanced[named->party] = true;
+        if (!query_run(fold->store, QUERY_front_add, e,
+                       BINDS(bind_blob(relationship_span(&fold->id)), bind_number(fold->at->feed.feed),
+                             bind_number(named->feed), bind_u64(fold->index), bind_u64(h->front[i].size))))
+            return false;
+    }
+    return true;
+}
+
+static bool is_front_closed(struct fold *fold, const struct header *h, const size_t *slots, bool *out, struct err *e)
+{
+    *out = true;
+    if (fold->party_count < 3) return true;
+    for (size_t i = 0; i < h->front_count && *out; i++) {
+        enum met met = front_closed(fold, slots[i], h->front[i].size, e);
+        if (met == MET_FAILED) return false;
+        *out = met == MET;
+    }
+    return true;
+}
+
+/* ---- who is who: open and pair ---- */
+
+static bool text_field(const struct body_field *fields, size_t count, const char *name, span *out)
+{
+    const struct value *value = body_find(fields, count, name);
+    if (!value || !value->is_text) return false;
+    *out = value->text;
+    return true;
+}
+
+/* Splits "ACME BOLT CORD" into the fold's codes. */
+static bool split_codes(struct fold *fold, span codes)
+{
+    char split[PARTIES_MAX][CODE_BYTES_MAX + 1];
+    size_t count = 0;
+    while (codes.len > 0) {
+        span code = {0};
+        if (!span_take_until(&codes, ' ', &code)) {
+            code = codes;
+            codes = (span){0};
+        } else if (codes.len == 0) return false;
+        if (count == PARTIES_MAX || !code_is_valid(code) || !span_to_text(code, split[count], sizeof split[0]))
+            return false;
+        for (size_t i = 0; i < count; i++)
+            if (strcmp(split[i], split[count]) == 0) return false;
+        count++;
+    }
+    if (count < PARTIES_MIN) return false;
+    memcpy(fold->codes, split, count * sizeof split[0]);
+    fold->party_count = (unsigned)count;
+    return true;
+}
+
+static bool add_feed_slot(struct fold *fold, const struct key_public *log_key, struct err *e)
+{
+    struct feed feed;
+    size_t at = 0;
+    if (!feed_load(fold->store, &fold->id, log_key, 0, &feed, e)) return false;
+    if (slot_by_number(fold, feed.feed, &at)) return true;
+    return add_slot(fold, &feed) || err_memory(e);
+}
+
+static bool put_parties(struct fold *fold, span title, const struct certificate *own, span own_note, struct err *e)
+{
+    unsigned us = PARTIES_MAX;
+    for (unsigned p = 0; p < fold->party_count; p++) {
+        if (!member_put_code(fold->store, &fold->id, p, fold->codes[p], e)) return false;
+        if (strcmp(fold->codes[p], own->code) == 0) us = p;
+    }
+    if (us == PARTIES_MAX) return freeze(fold, "its list of parties does not name us");
+    fold->our_party = us;
+    fold->is_open_known = true;
+    return query_run(fold->store, QUERY_relationship_open, e,
+                     BINDS(bind_text(title), bind_number(us), bind_number(fold->party_count),
+                           bind_blob(relationship_span(&fold->id)))) &&
+           member_put_certificate(fold->store, &fold->id, us, own_note, own, us, e) &&
+           add_feed_slot(fold, &own->log, e);
+}
+
+/* The opening entry: entry 0 of the opener's feed, whose nonce makes the relationship's id. */
+static bool fold_open(struct fold *fold, struct err *e)
+{
+    struct body_field fields[FIELDS_MAX];
+    size_t count = 0;
+    struct err unfit = {0};
+    span title = {0}, codes = {0}, nonce_text = {0}, note = {0};
+    uint8_t nonce[32];
+    struct certificate opener, own;
+    if (fold->at->feed.party != 0 || fold->index != 0) return true;
+    if (!body_read(fold->body, 0, fields, &count, &unfit) || !text_field(fields, count, "title", &title) ||
+        !text_field(fields, count, "parties", &codes) || !text_field(fields, count, "nonce", &nonce_text) ||
+        !text_field(fields, count, "certificate", &note) || !hex_read(nonce_text, nonce, sizeof nonce) ||
+        !certificate_read(note, &opener, &unfit) || title.len > TITLE_BYTES_MAX)
+        return freeze(fold, "the opening entry does not fit its vocabulary");
+    struct relationship_id id = relationship_id_of(&opener.identity, nonce);
+    if (!span_equal(relationship_span(&id), relationship_span(&fold->id)) ||
+        !key_public_equal(&opener.log, &fold->at->feed.log_key))
+        return freeze(fold, "the opening entry is another relationship's");
+    if (!split_codes(fold, codes) || strcmp(fold->codes[0], opener.code) != 0)
+        return freeze(fold, "the opening entry's list of parties is not one");
+    OWNED_BUFFER own_note = {0};
+    if (!relationship_own_certificate(fold->store, &fold->id, &own_note, e) ||
+        !certificate_read(buffer_span(&own_note), &own, e))
+        return false;
+    return put_parties(fold, title, &own, buffer_span(&own_note), e);
+}
+
+static enum found party_identity(struct fold *fold, unsigned party, struct key_public *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_party_identity, e,
+                                   BINDS(bind_blob(relationship_span(&fold->id)), bind_number(party)));
+    if (found == FOUND && rows_is_null(&rows, 0)) return ABSENT;
+    if (found == FOUND && !rows_fixed(&rows, 0, out->bytes, sizeof out->bytes, e)) return FOUND_FAILED;
+    return found;
+}
+
+/* The opener's `pair` entries say which identity takes which place; the first for a place stands. */
+static bool fold_pair(struct fold *fold, enum effect *effect, struct err *e)
+{
+    struct body_field fields[FIELDS_MAX];
+    size_t count = 0;
+    struct err unfit = {0};
+    span note = {0};
+    struct certificate c;
+    struct key_public known;
+    if (fold->at->feed.party != 0) return true; /* others' pair entries say how they checked, and bind nobody */
+    if (!body_read(fold->body, 0, fields, &count, &unfit) || !text_field(fields, count, "certificate", &note) ||
+        !certificate_read(note, &c, &unfit) || !c.has_log || !c.has_receipt || !c.has_transport ||
+        !span_equal(relationship_span(&c.relationship), relationship_span(&fold->id))) {
+        *effect = EFFECT_NOT_KNOWN;
+        return true;
+    }
+    unsigned party = 1;
+    while (party < fold->party_count && strcmp(fold->codes[party], c.code) != 0) party++;
+    *effect = EFFECT_NOT_KNOWN;
+    if (party >= fold->party_count) return true;
+    enum found found = party_identity(fold, party, &known, e);
+    if (found == FOUND_FAILED) return false;
+    *effect = found == FOUND && !key_public_equal(&known, &c.identity) ? EFFECT_NO_RIGHT : EFFECT_FULL;
+    if (found == FOUND) return true;
+    bool is_direct = fold->our_party == 0;
+    return member_put_certificate(fold->store, &fold->id, party, note, &c, is_direct ? party : 0, e) &&
+           add_feed_slot(fold, &c.log, e);
+}
+
+/* ---- one entry ---- */
+
+static bool touch(struct fold *fold, const struct hash *item, enum effect effect, struct err *e)
+{
+    return query_run(fold->store, QUERY_touch_add, e,
+                     BINDS(bind_blob(relationship_span(&fold->id)), bind_blob(hash_span(item)),
+                           bind_number(fold->at->feed.feed), bind_u64(fold->index), bind_number(effect)));
+}
+
+/* Writes which items the entry concerns: those it names, or those of what it refers to. */
+static bool touch_items(struct fold *fold, enum effect effect, struct err *e)
+{
+    const struct header *h = fold->header;
+    for (size_t i = 0; i < h->item_count; i++) {
+        struct hash item = header_item(h, &fold->entry, i);
+        if (!touch(fold, &item, effect, e)) return false;
+    }
+    if (h->item_count > 0) return true;
+    if (!h->has_ref) return touch(fold, &nothing, effect, e);
+    struct hash items[ITEMS_MAX];
+    size_t count = 0;
+    enum found found = FOUND;
+    OWNED_ROWS rows = {0};
+    if (!rows_open(&rows, fold->store, QUERY_items_of, e,
+                   BINDS(bind_blob(relationship_span(&fold->id)), bind_blob(hash_span(&h->ref)))))
+        return false;
+    while (count < ITEMS_MAX && (found = rows_next(&rows, e)) == FOUND)
+        if (!rows_fixed(&rows, 0, items[count++].bytes, sizeof items[0].bytes, e)) return false;
+    rows_close(&rows);
+    if (found == FOUND_FAILED) return false;
+    for (size_t i = 0; i < count; i++)
+        if (!touch(fold, &items[i], effect, e)) return false;
+    return count > 0 || touch(fold, &nothing, effect, e);
+}
+
+static void act_items(const struct header *h, const struct hash *entry, struct act *act)
+{
+    act->change_count = h->item_count;
+    for (size_t i = 0; i < h->item_count; i++) {
+        act->changes[i].item = header_item(h, entry, i);
+        act->changes[i].base = h->items[i].from_start ? nothing : h->items[i].base;
+        act->creates[i] = h->items[i].is_new;
+    }
+}
+
+/* An item keeps the noun it was created with. */
+static bool nouns_match(struct fold *fold, const struct header *h, bool *out, struct err *e)
+{
+    *out = true;
+    for (size_t i = 0; i < h->item_count && *out; i++) {
+        if (h->items[i].is_new) continue;
+        OWNED_ROWS rows = {0};
+        enum found found = query_first(
+            &rows, fold->store, QUERY_item_reference, e,
+            BINDS(bind_blob(relationship_span(&fold->id)), bind_blob(hash_span(&h->items[i].item))));
+        if (found == FOUND_FAILED) return false;
+        *out = found == ABSENT || span_equal(rows_bytes(&rows, 2), h->noun);
+    }
+    return true;
+}
+
+static bool mark_newer(struct fold *fold, struct err *e)
+{
+    const struct header *h = fold->header;
+    if (header_is_newer(h) || !h->has_ref) return true;
+    return query_run(fold->store, QUERY_item_newer, e,
+                     BINDS(bind_blob(relationship_span(&fold->id)), bind_blob(hash_span(&h->ref))));
+}
+
+/* A seal lists what it seals; R4 is the judge, and a list that disagrees is without effect. */
+static bool judge_seal(struct fold *fold, const struct act *act, enum effect *effect, struct err *e)
+{
+    struct proposal p;
+    struct facts facts = fold_facts(fold);
+    enum found found = facts.proposal(facts.self, &fold->header->ref, &p, e);
+    if (found == FOUND_FAILED) return false;
+    bool is_sealed = found == FOUND && p.party == act->party && p.sealed != POSITION_NONE && p.sealed <= act->position;
+    *effect = is_sealed ? EFFECT_FULL : EFFECT_NOT_FOR;
+    return true;
+}
+
+static bool is_setup(const struct header *h)
+{
+    return h->verb == VERB_OPEN || h->verb == VERB_JOIN || h->verb == VERB_PAIR || h->verb == VERB_SUCCEED ||
+           span_equal(h->noun, span_text("charter"));
+}
+
+static bool fold_effect(struct fold *fold, struct act *act, enum effect *effect, struct err *e)
+{
+    const struct header *h = fold->header;
+    struct facts facts = fold_facts(fold);
+    bool is_match = true;
+    act->verb = header_is_newer(h) ? VERB_UNKNOWN : h->verb;
+    act->ref = h->ref;
+    if (act->verb != VERB_UNKNOWN) {
+        act_items(h, &fold->entry, act);
+        if (!nouns_match(fold, h, &is_match, e)) return false;
+        if (!is_match) act->verb = VERB_UNKNOWN;
+    }
+    if (!agreement_fold(&facts, act, effect, NULL, e)) return false;
+    if (!is_match) *effect = EFFECT_NOT_KNOWN;
+    if (header_is_newer(h) || h->verb == VERB_UNKNOWN) {
+        *effect = EFFECT_NEWER;
+        return mark_newer(fold, e);
+    }
+    if (h->verb == VERB_SEAL) return judge_seal(fold, act, effect, e);
+    if (h->verb == VERB_PAIR) return fold_pair(fold, effect, e);
+    return true;
+}
+
+static bool fold_judged(struct fold *fold, const struct header *h, const size_t *slots, struct err *e)
+{
+    struct act act = {.party = fold->at->feed.party, .position = fold_position(&fold->at->feed, fold->index),
+                      .id = fold->entry};
+    enum effect effect = EFFECT_FULL;
+    bool is_closed = true;
+    if (!front_apply(fold, h, slots, &act, e)) return false;
+    fold_past(fold, fold->at, &act.past);
+    if (!is_front_closed(fold, h, slots, &is_closed, e)) return false;
+    if (agreement_is_contested(&act, &fold->limits) || fold->at->feed.branch != 0) effect = EFFECT_CONTESTED;
+    else if (!is_closed) effect = EFFECT_FRONT_OPEN;
+    else if (!fold_effect(fold, &act, &effect, e)) return false;
+    struct feed *feed = &fold->at->feed;
+    fold->effect = effect;
+    if (!header_is_newer(h) && !touch_items(fold, effect, e)) return false;
+    if (header_is_newer(h) && !touch(fold, &nothing, effect, e)) return false;
+    if (feed->setup == fold->index && !header_is_newer(h) && is_setup(h)) feed->setup++;
+    feed->items += fold->created;
+    feed->folded++;
+    fold->at->is_changed = true;
+    return true;
+}
+
+/* The next entry of a feed. `*is_folded` is false when it has to wait, or the feed is frozen there. */
+static bool fold_entry(struct fold *fold, const struct stored_entry *stored, bool *is_folded, struct err *e)
+{
+    struct header h;
+    struct err unreadable = {0};
+    size_t slots[FRONT_MAX] = {0};
+    *is_folded = false;
+    fold->entry = merkle_leaf(stored->header);
+    fold->header = &h;
+    fold->body = stored->body;
+    fold->created = 0;
+    fold->items_before = fold->at->feed.items;
+    if (!header_read(stored->header, &h, &unreadable)) return freeze(fold, unreadable.said);
+    const char *trouble = envelope_trouble(fold, &h);
+    if (trouble) return freeze(fold, trouble);
+    switch (front_meets(fold, &h, slots, e)) {
+    case MET_FAILED: return false;
+    case BACKWARDS: return freeze(fold, "its front runs backwards");
+    case NOT_YET: return true;
+    case MET: break;
+    }
+    if (h.verb == VERB_OPEN && h.version == FORMAT_VERSION && fold->index == 0) {
+        if (!stored->has_body) return true;
+        if (!fold_open(fold, e)) return false;
+    }
+    if (h.verb == VERB_PAIR && h.version == FORMAT_VERSION && !stored->has_body) return true;
+    if (fold->at->feed.broken_at != UINT64_MAX || !fold->is_open_known) return true;
+    *is_folded = true;
+    return fold_judged(fold, &h, slots, e);
+}
+
+struct copied_entry {
+    struct buffer bytes;
+    struct stored_entry entry;
+    struct err *e;
+    bool is_fine;
+};
+
+static bool copy_entry(struct fold *fold, uint64_t index, struct copied_entry *out, enum found *found, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    out->bytes.len = 0;
+    *found = query_first(&rows, fold->store, QUERY_entry, e,
+                         BINDS(bind_blob(relationship_span(&fold->id)), bind_number(fold->at->feed.feed),
+                               bind_u64(index)));
+    if (*found != FOUND) return *found == ABSENT;
+    size_t header_len = rows_bytes(&rows, 0).len;
+    out->entry.has_body = !rows_is_null(&rows, 2);
+    if (!rows_fixed(&rows, 1, out->entry.salt, sizeof out->entry.salt, e) ||
+        !buffer_put(&out->bytes, rows_bytes(&rows, 0), e))
+        return false;
+    if (out->entry.has_body && !buffer_put(&out->bytes, rows_bytes(&rows, 2), e)) return false;
+    span left = buffer_span(&out->bytes);
+    out->entry.body = (span){0};
+    if (!span_take(&left, header_len, &out->entry.header)) return err_set(e, ERR_CORRUPT, "an entry is damaged");
+    if (out->entry.has_body) out->entry.body = left;
+    return true;
+}
+
+/* Folds one feed as far as it goes. */
+static bool fold_feed_run(struct fold *fold, size_t slot, bool *is_progress, struct err *e)
+{
+    OWNED_BUFFER bytes = {0};
+    struct copied_entry copy = {.bytes = {0}};
+    bool is_fine = true;
+    struct fold_feed *at = fold->feeds[slot];
+    if (at->feed.folded < at->feed.branch_from) at->feed.folded = at->feed.branch_from;
+    while (is_fine && at->feed.folded < at->feed.edge.size && at->feed.broken_at == UINT64_MAX) {
+        bool is_folded = false;
+        enum found found = ABSENT;
+        fold->at = at;
+        fold->index = at->feed.folded;
+        is_fine = copy_entry(fold, fold->index, &copy, &found, e);
+        if (is_fine && found == ABSENT)
+            is_fine = err_set(e, ERR_CORRUPT, "entry %" PRIu64 " of a feed is missing", fold->index);
+        if (is_fine) is_fine = fold_entry(fold, &copy.entry, &is_folded, e);
+        if (!is_folded) break;
+        *is_progress = true;
+    }
+    buffer_wipe(&copy.bytes);
+    return is_fine;
+}
+
+bool fold_run(struct fold *fold, struct err *e)
+{
+    bool is_progress = true;
+    while (is_progress) {
+        is_progress = false;
+        for (size_t f = 0; f < fold->feed_count; f++)
+            if (!fold_feed_run(fold, f, &is_progress, e)) return false;
+    }
+    return true;
+}
+
+/* ---- the record's doors ---- */
+
+bool record_fold(struct store *store, const struct relationship_id *id, struct err *e)
+{
+    OWNED(fold_free) struct fold *fold = NULL;
+    must(store_in_transaction(store));
+    return fold_load(&fold, store, id, e) && fold_run(fold, e) && fold_save(fold, e);
+}
+
+static bool rebuild(void *self, struct err *e)
+{
+    struct fold *fold = self;
+    return tables_clear(fold->store, &fold->id, e) &&
+           query_run(fold->store, QUERY_feeds_unfold, e, BINDS(bind_blob(relationship_span(&fold->id)))) &&
+           record_fold(fold->store, &fold->id, e);
+}
+
+bool record_rebuild(struct store *store, const struct relationship_id *id, struct err *e)
+{
+    struct fold place = {.store = store, .id = *id};
+    uint8_t nothing_yet[LTHASH_BYTES] = {0};
+    must(store_in_transaction(store));
+    return query_run(store, QUERY_relationship_state, e,
+                     BINDS(bind_blob(span_of(nothing_yet, sizeof nothing_yet)), bind_blob(relationship_span(id)))) &&
+           rebuild(&place, e);
+}
+
+static bool digest_row(void *self, span row)
+{
+    struct hash *chain = self;
+    span parts[2] = {hash_span(chain), row};
+    *chain = hash_labelled("counterpart/v1/tables", parts, 2);
+    return true;
+}
+
+bool record_tables_digest(struct store *store, const struct relationship_id *id, struct hash *out, struct err *e)
+{
+    *out = nothing;
+    return tables_dump(store, id, digest_row, out, e);
+}

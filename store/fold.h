@@ -1,0 +1,65 @@
+/*
+ * fold - one relationship's record while entries are being folded into it. Not for other floors: see record.h.
+ *
+ * A fold is loaded, used and saved inside one transaction; nothing of it survives, so that another process's appends are
+ * always seen.
+ */
+#pragma once
+#include "crypto/lthash.h"
+#include "store/database.h"
+#include "store/record.h"
+
+struct fold_feed {
+    struct feed feed;
+    uint64_t seen[FEEDS_MAX]; /* of each other feed's slot, how many entries its folded entries have named */
+    bool is_changed;
+};
+
+struct fold {
+    struct store *store;
+    struct relationship_id id;
+    bool is_open_known;
+    unsigned our_party, party_count;
+    char codes[PARTIES_MAX][CODE_BYTES_MAX + 1];
+    struct lthash sum;
+    bool is_sum_changed;
+    size_t feed_count;
+    struct fold_feed *feeds[FEEDS_MAX];
+    struct past limits; /* R9: per party, the earliest fork */
+
+    /* the entry being folded */
+    struct fold_feed *at;
+    uint64_t index;
+    struct hash entry;
+    const struct header *header;
+    span body;
+    uint64_t items_before; /* of the author's, when this entry began */
+    size_t created;
+    enum effect effect; /* what became of the entry folded last */
+};
+
+MUST_USE bool fold_load(struct fold **out, struct store *store, const struct relationship_id *id, struct err *e);
+MUST_USE bool fold_save(struct fold *fold, struct err *e);
+void fold_free(struct fold *fold);
+OWNABLE(struct fold *, fold_free)
+/* Folds everything foldable. */
+MUST_USE bool fold_run(struct fold *fold, struct err *e);
+/* The slot of our own feed (the newest ordinal, branch 0), or NULL. */
+struct fold_feed *fold_own(struct fold *fold);
+/* What a feed's author has folded when its next entry is signed, as a past. */
+void fold_past(const struct fold *fold, const struct fold_feed *feed, struct past *out);
+/* As fold_past, but with everything we have folded: the past of the next entry of our own. */
+void fold_past_now(const struct fold *fold, struct past *out);
+uint64_t fold_position(const struct feed *feed, uint64_t index);
+
+/* The rules' look-ups over SQL (facts.c). `self` is the fold. */
+struct facts fold_facts(struct fold *fold);
+
+/* Typed item tables (tables.c). */
+MUST_USE bool tables_put(struct store *store, const struct relationship_id *id, const struct noun *noun, enum field_kind kind,
+                         const struct hash *item, const char *reference, const struct hash *entry,
+                         const struct body_field *fields, size_t field_count, struct err *e);
+MUST_USE bool tables_clear(struct store *store, const struct relationship_id *id, struct err *e);
+/* Calls back with every row of every typed table, as bytes. */
+MUST_USE bool tables_dump(struct store *store, const struct relationship_id *id, bool (*each)(void *self, span row), void *self,
+                          struct err *e);

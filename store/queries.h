@@ -1,0 +1,204 @@
+/*
+ * queries - every statement the program runs, by name. X macro: QUERY(name, sql). No include guard on purpose.
+ *
+ * $1, $2 ... are first used in that order in the text (database.c checks it). The relationship is always a condition.
+ */
+#define FEED_COLUMNS                                                                                                   \
+    "feed, party, ordinal, branch, log_key, origin, size, edge, folded, setup, items, branch_from, broken_at, "        \
+    "broken_why, fork_at"
+
+QUERY(setting_put, "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+QUERY(setting_get, "SELECT value FROM setting WHERE name = $1")
+QUERY(setting_remove, "DELETE FROM setting WHERE name = $1")
+
+/* relationships and parties */
+QUERY(relationships, "SELECT relationship FROM relationship ORDER BY added_ms, relationship")
+QUERY(relationship, "SELECT title, is_open_known, our_party, party_count, state FROM relationship WHERE relationship = $1")
+QUERY(relationship_party, "SELECT our_party FROM relationship WHERE relationship = $1")
+QUERY(relationship_own, "SELECT own_certificate FROM relationship WHERE relationship = $1")
+QUERY(relationship_add,
+      "INSERT INTO relationship (relationship, title, added_ms, is_open_known, our_party, party_count, own_certificate, state)"
+      " VALUES ($1, $2, $3, 0, 0, 0, $4, $5)")
+QUERY(relationship_open,
+      "UPDATE relationship SET title = $1, is_open_known = 1, our_party = $2, party_count = $3 WHERE relationship = $4")
+QUERY(relationship_state, "UPDATE relationship SET state = $1 WHERE relationship = $2")
+QUERY(party_add, "INSERT INTO party (relationship, party, code) VALUES ($1, $2, $3) ON CONFLICT (relationship, party) DO NOTHING")
+QUERY(party_certify,
+      "UPDATE party SET name = $1, domain = $2, identity = $3, certificate = $4, introduced_by = $5"
+      " WHERE relationship = $6 AND party = $7")
+QUERY(party_codes, "SELECT party, code FROM party WHERE relationship = $1 ORDER BY party")
+QUERY(party_identity, "SELECT identity FROM party WHERE relationship = $1 AND party = $2")
+QUERY(parties,
+      "SELECT p.party, p.code, p.certificate, p.introduced_by, c.address, c.check_kind, c.words FROM party p"
+      " LEFT JOIN contact c ON c.relationship = p.relationship AND c.code = p.code WHERE p.relationship = $1 ORDER BY p.party")
+QUERY(receipt_key_add,
+      "INSERT INTO receipt_key (relationship, receipt_key, party) VALUES ($1, $2, $3) ON CONFLICT (relationship, receipt_key) DO NOTHING")
+QUERY(receipt_key_party, "SELECT party FROM receipt_key WHERE relationship = $1 AND receipt_key = $2")
+QUERY(contact_put,
+      "INSERT INTO contact (relationship, code, address, check_kind, words)"
+      " VALUES ($1, $2, coalesce($3, ''), coalesce($4, 0), coalesce($5, '')) ON CONFLICT (relationship, code) DO UPDATE SET"
+      " address = coalesce($3, address), check_kind = coalesce($4, check_kind), words = coalesce($5, words)")
+QUERY(invited_put,
+      "INSERT INTO invited (relationship, code, invitation, secret, expires_s, identity) VALUES ($1, $2, $3, $4, $5, $6)"
+      " ON CONFLICT (relationship, code) DO UPDATE SET invitation = excluded.invitation, secret = excluded.secret,"
+      " expires_s = excluded.expires_s, identity = excluded.identity")
+QUERY(invited_find, "SELECT relationship, code, secret, expires_s, identity FROM invited WHERE invitation = $1")
+QUERY(invited, "SELECT relationship, code, secret, expires_s, identity FROM invited WHERE relationship = $1 ORDER BY code")
+QUERY(joining_put,
+      "INSERT INTO joining (relationship, invitation) VALUES ($1, $2)"
+      " ON CONFLICT (relationship) DO UPDATE SET invitation = excluded.invitation")
+QUERY(joining_get, "SELECT invitation FROM joining WHERE relationship = $1")
+QUERY(joining_done, "DELETE FROM joining WHERE relationship = $1")
+
+/* feeds */
+QUERY(feed_add,
+      "INSERT INTO feed (relationship, feed, party, ordinal, branch, log_key, origin, size, edge, branch_from, folded, setup,"
+      " items, broken_why) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, '')"
+      " ON CONFLICT (relationship, feed) DO NOTHING")
+QUERY(feeds, "SELECT " FEED_COLUMNS " FROM feed WHERE relationship = $1 ORDER BY log_key, branch")
+QUERY(feed_by_key, "SELECT " FEED_COLUMNS " FROM feed WHERE relationship = $1 AND log_key = $2 AND branch = $3")
+QUERY(feed_grow, "UPDATE feed SET size = $1, edge = $2 WHERE relationship = $3 AND feed = $4")
+QUERY(feed_folded,
+      "UPDATE feed SET folded = $1, setup = $2, items = $3, broken_at = $4, broken_why = $5 WHERE relationship = $6 AND feed = $7")
+QUERY(feed_fork, "UPDATE feed SET fork_at = $1 WHERE relationship = $2 AND log_key = $3")
+QUERY(feeds_unfold,
+      "UPDATE feed SET folded = 0, setup = 0, items = 0, broken_at = NULL, broken_why = '' WHERE relationship = $1")
+QUERY(feed_trouble,
+      "SELECT 1 FROM feed WHERE relationship = $1 AND (broken_at IS NOT NULL OR fork_at IS NOT NULL) LIMIT 1")
+QUERY(entry_add,
+      "INSERT INTO entry (relationship, feed, position, id, header, salt, body, subtrees) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+QUERY(entry, "SELECT header, salt, body FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
+QUERY(entries_from,
+      "SELECT position, header, salt, body FROM entry WHERE relationship = $1 AND feed = $2 AND position >= $3 ORDER BY position")
+QUERY(entries_raw,
+      "SELECT position, header, salt, body, id, subtrees FROM entry WHERE relationship = $1 AND feed = $2 ORDER BY position")
+QUERY(entry_by_id, "SELECT feed, position FROM entry WHERE relationship = $1 AND id = $2 ORDER BY feed LIMIT 1")
+QUERY(entry_body, "SELECT body, header FROM entry WHERE relationship = $1 AND id = $2 ORDER BY feed LIMIT 1")
+QUERY(entry_subtrees, "SELECT id, subtrees FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
+QUERY(ids_like, /* of entries and items */
+      "SELECT id FROM entry WHERE relationship = $1 AND id >= $2 AND id <= $3"
+      " UNION SELECT item FROM item WHERE relationship = $1 AND item >= $2 AND item <= $3 ORDER BY 1 LIMIT 4")
+QUERY(head_add,
+      "INSERT INTO head (relationship, feed, size, root, signature) VALUES ($1, $2, $3, $4, $5)"
+      " ON CONFLICT (relationship, feed, size) DO NOTHING")
+QUERY(head_upto,
+      "SELECT size, root, signature FROM head WHERE relationship = $1 AND feed = $2 AND size <= $3 ORDER BY size DESC LIMIT 1")
+QUERY(heads, "SELECT size, root, signature FROM head WHERE relationship = $1 AND feed = $2 ORDER BY size")
+QUERY(receipt_add,
+      "INSERT INTO receipt (relationship, feed, receipt_key, size, party, time_s, signature) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+QUERY(receipt_find,
+      "SELECT receipt_key, party, size, time_s, signature FROM receipt"
+      " WHERE relationship = $1 AND feed = $2 AND receipt_key = $3 AND size = $4")
+QUERY(receipts_newest,
+      "SELECT r.receipt_key, r.party, r.size, r.time_s, r.signature FROM receipt_key k JOIN receipt r"
+      " ON r.relationship = k.relationship AND r.feed = $2 AND r.receipt_key = k.receipt_key AND r.size ="
+      " (SELECT max(size) FROM receipt n WHERE n.relationship = k.relationship AND n.feed = r.feed"
+      " AND n.receipt_key = k.receipt_key) WHERE k.relationship = $1 ORDER BY r.receipt_key")
+QUERY(receipts, "SELECT receipt_key, party, size, time_s, signature FROM receipt WHERE relationship = $1 AND feed = $2"
+                " ORDER BY receipt_key, size")
+QUERY(fork_add, "INSERT INTO fork (relationship, log_key, position, proof) VALUES ($1, $2, $3, $4)"
+                " ON CONFLICT (relationship, log_key, position) DO NOTHING")
+QUERY(forks, "SELECT proof FROM fork WHERE relationship = $1 ORDER BY log_key, position")
+
+/* the fold */
+QUERY(front_latest,
+      "SELECT size FROM front WHERE relationship = $1 AND feed = $2 AND named_feed = $3 AND position < $4"
+      " ORDER BY position DESC LIMIT 1")
+QUERY(front_add, "INSERT INTO front (relationship, feed, named_feed, position, size) VALUES ($1, $2, $3, $4, $5)")
+QUERY(item_add,
+      "INSERT INTO item (relationship, item, noun, party, number, position, feed, entry, needs_newer)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)")
+QUERY(item_place, "SELECT party, position FROM item WHERE relationship = $1 AND item = $2")
+QUERY(item_reference, "SELECT party, number, noun FROM item WHERE relationship = $1 AND item = $2")
+QUERY(item_revise, "UPDATE item SET revision = $1 WHERE relationship = $2 AND item = $3")
+QUERY(item_state, "UPDATE item SET statement = $1 WHERE relationship = $2 AND item = $3")
+QUERY(item_newer, "UPDATE item SET needs_newer = 1 WHERE relationship = $1 AND item = $2")
+QUERY(item,
+      "SELECT item, noun, party, number, entry, revision, statement, needs_newer FROM item WHERE relationship = $1 AND item = $2")
+QUERY(items_after,
+      "SELECT item, noun, party, number, entry, revision, statement, needs_newer FROM item"
+      " WHERE relationship = $1 AND (party, number) > ($2, $3) ORDER BY party, number LIMIT 64")
+QUERY(item_by_reference, /* the party by its code */
+      "SELECT i.item, i.entry FROM party p JOIN item i ON i.relationship = p.relationship AND i.party = p.party"
+      " WHERE p.relationship = $1 AND p.code = $2 AND i.number = $3")
+QUERY(item_shown,
+      "SELECT p.code, i.number FROM item i JOIN party p ON p.relationship = i.relationship AND p.party = i.party"
+      " WHERE i.relationship = $1 AND i.item = $2")
+QUERY(item_entry, "SELECT entry FROM item WHERE relationship = $1 AND item = $2")
+QUERY(charter, "SELECT item FROM item WHERE relationship = $1 AND noun = 'charter' LIMIT 1")
+QUERY(items_of,
+      "SELECT item FROM change WHERE relationship = $1 AND proposal = $2"
+      " UNION SELECT item FROM statement WHERE relationship = $1 AND statement = $2"
+      " UNION SELECT item FROM item WHERE relationship = $1 AND item = $2")
+QUERY(proposal, "SELECT party, position, sealed, seal_entry FROM proposal WHERE relationship = $1 AND proposal = $2")
+QUERY(proposal_add, "INSERT INTO proposal (relationship, proposal, party, position) VALUES ($1, $2, $3, $4)")
+QUERY(proposal_seal, "UPDATE proposal SET sealed = $1, seal_entry = $2 WHERE relationship = $3 AND proposal = $4")
+QUERY(change_add, "INSERT INTO change (relationship, proposal, ordinal, item, base) VALUES ($1, $2, $3, $4, $5)")
+QUERY(changes, "SELECT item, base FROM change WHERE relationship = $1 AND proposal = $2 ORDER BY ordinal")
+QUERY(change_of_item, "SELECT ordinal, base FROM change WHERE relationship = $1 AND proposal = $2 AND item = $3")
+/* What was offered on two bases of an item: of each party the newest few on each, and whatever was agreed. */
+QUERY(offers,
+      "SELECT proposal, ordinal, base, party FROM (SELECT c.proposal, c.ordinal, c.base, p.party, p.sealed,"
+      " row_number() OVER (PARTITION BY c.base, p.party ORDER BY p.position DESC) AS newest FROM change c"
+      " JOIN proposal p ON p.relationship = c.relationship AND p.proposal = c.proposal"
+      " WHERE c.relationship = $1 AND c.item = $2 AND c.base IN ($3, $4)) AS offered WHERE newest <= $5 OR sealed IS NOT NULL")
+/* The rivals of a proposal, on all it changes, on which a party has spoken. */
+QUERY(spoken_rivals,
+      "SELECT r.proposal FROM change c JOIN change r ON r.relationship = c.relationship AND r.item = c.item"
+      " AND r.base = c.base JOIN word w ON w.relationship = r.relationship AND w.proposal = r.proposal"
+      " WHERE c.relationship = $1 AND c.proposal = $2 AND w.party = $3 GROUP BY r.proposal ORDER BY max(w.given) DESC LIMIT 64")
+QUERY(revision, "SELECT proposal, base, party, sealed FROM revision WHERE relationship = $1 AND item = $2 AND base = $3")
+QUERY(revision_add,
+      "INSERT INTO revision (relationship, item, base, proposal, party, sealed) VALUES ($1, $2, $3, $4, $5, $6)"
+      " ON CONFLICT (relationship, item, base) DO NOTHING")
+QUERY(word, "SELECT kind, given, left_at FROM word WHERE relationship = $1 AND proposal = $2 AND party = $3")
+QUERY(words, "SELECT party, given, entry FROM word WHERE relationship = $1 AND proposal = $2 ORDER BY party")
+QUERY(word_put,
+      "INSERT INTO word (relationship, proposal, party, kind, given, left_at, entry) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+      " ON CONFLICT (relationship, proposal, party) DO UPDATE SET kind = excluded.kind, given = excluded.given,"
+      " left_at = excluded.left_at")
+QUERY(stand, "SELECT proposal FROM stand WHERE relationship = $1 AND party = $2 AND item = $3 AND base = $4")
+QUERY(stand_put,
+      "INSERT INTO stand (relationship, party, item, base, proposal) VALUES ($1, $2, $3, $4, $5)"
+      " ON CONFLICT (relationship, party, item, base) DO UPDATE SET proposal = excluded.proposal")
+QUERY(stand_drop, "DELETE FROM stand WHERE relationship = $1 AND party = $2 AND item = $3 AND base = $4")
+QUERY(due,
+      "SELECT proposal FROM due WHERE relationship = $1 AND proposer = $2 AND gate_party = $3 AND gate_position < $4"
+      " ORDER BY gate_position, proposal LIMIT 1")
+QUERY(due_after,
+      "SELECT proposal, gate_party, gate_position FROM due WHERE relationship = $1 AND proposer = $2"
+      " AND (gate_party, gate_position, proposal) > ($3, $4, $5) ORDER BY gate_party, gate_position, proposal LIMIT 1")
+QUERY(due_put, "INSERT INTO due (relationship, proposer, gate_party, gate_position, proposal) VALUES ($1, $2, $3, $4, $5)")
+QUERY(due_drop, "DELETE FROM due WHERE relationship = $1 AND proposal = $2")
+QUERY(statement, "SELECT party, position, item FROM statement WHERE relationship = $1 AND statement = $2")
+QUERY(statement_add, "INSERT INTO statement (relationship, statement, item, party, position) VALUES ($1, $2, $3, $4, $5)")
+QUERY(statement_word, "SELECT word FROM statement_word WHERE relationship = $1 AND statement = $2 AND party = $3")
+QUERY(statement_words, "SELECT party, word FROM statement_word WHERE relationship = $1 AND statement = $2")
+QUERY(statement_word_put,
+      "INSERT INTO statement_word (relationship, statement, party, word, entry) VALUES ($1, $2, $3, $4, $5)"
+      " ON CONFLICT (relationship, statement, party) DO UPDATE SET word = excluded.word, entry = excluded.entry")
+QUERY(touch_add, "INSERT INTO touch (relationship, item, feed, position, effect) VALUES ($1, $2, $3, $4, $5)"
+                 " ON CONFLICT (relationship, item, feed, position) DO NOTHING")
+QUERY(touch_from,
+      "SELECT t.position, t.effect, e.id, e.header, e.body FROM touch t JOIN entry e ON e.relationship = t.relationship"
+      " AND e.feed = t.feed AND e.position = t.position WHERE t.relationship = $1 AND t.item = $2 AND t.feed = $3"
+      " AND t.position >= $4 ORDER BY t.position LIMIT 1")
+QUERY(entry_from,
+      "SELECT position, 0, id, header, body FROM entry WHERE relationship = $1 AND feed = $2 AND position >= $3"
+      " ORDER BY position LIMIT 1")
+QUERY(entry_effect,
+      "SELECT effect FROM touch WHERE relationship = $1 AND item = $2 AND feed = $3 AND position = $4")
+QUERY(waiting,
+      "SELECT w.need, w.entry, w.item, w.party, w.time_ms, p.code, i.number, i.noun FROM waiting w"
+      " JOIN item i ON i.relationship = w.relationship AND i.item = w.item"
+      " JOIN party p ON p.relationship = i.relationship AND p.party = i.party"
+      " WHERE w.relationship = $1 ORDER BY w.time_ms, w.entry")
+QUERY(waiting_put,
+      "INSERT INTO waiting (relationship, need, entry, item, party, time_ms) VALUES ($1, $2, $3, $4, $5, $6)"
+      " ON CONFLICT (relationship, need, entry) DO NOTHING")
+QUERY(waiting_drop, "DELETE FROM waiting WHERE relationship = $1 AND need = $2 AND entry = $3")
+QUERY(waiting_overtaken,
+      "DELETE FROM waiting WHERE relationship = $1 AND item = $2 AND need = 0 AND entry IN"
+      " (SELECT proposal FROM change WHERE relationship = $1 AND item = $2 AND base = $3)")
+QUERY(waiting_restated, "DELETE FROM waiting WHERE relationship = $1 AND item = $2 AND need IN (1, 2)")
+QUERY(sealed_by, "SELECT 1 FROM proposal WHERE relationship = $1 AND seal_entry = $2 LIMIT 1")

@@ -1,0 +1,297 @@
+#include "store/relationships.h"
+
+#include "crypto/lthash.h"
+#include "protocol/invitation.h"
+#include "store/database.h"
+#include "store/feeds.h"
+#include "store/members.h"
+
+#include <string.h>
+
+static const char *const check_words[] = {"", "not checked", "voice", "in person"};
+
+const char *check_word(enum check check)
+{
+    return check_words[check];
+}
+
+bool check_of(span word, enum check *out)
+{
+    static const struct {
+        const char *word;
+        enum check check;
+    } known[] = {
+        {"", CHECK_NONE},           {"none", CHECK_NONE},
+        {"not checked", CHECK_NOT_CHECKED}, {"not_checked", CHECK_NOT_CHECKED}, {"not-checked", CHECK_NOT_CHECKED},
+        {"voice", CHECK_VOICE},
+        {"in person", CHECK_IN_PERSON},     {"in_person", CHECK_IN_PERSON},     {"in-person", CHECK_IN_PERSON},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (!span_equal(word, span_text(known[i].word))) continue;
+        *out = known[i].check;
+        return true;
+    }
+    return false;
+}
+
+bool relationships_each(struct store *store, bool (*each)(void *self, const struct relationship_id *id), void *self,
+                        struct err *e)
+{
+    struct buffer ids = {0};
+    bool is_fine = true;
+    enum found found = FOUND;
+    struct rows rows = {0};
+    if (!rows_open(&rows, store, QUERY_relationships, e, NULL, 0)) return false;
+    while (is_fine && (found = rows_next(&rows, e)) == FOUND) is_fine = buffer_put(&ids, rows_bytes(&rows, 0), e);
+    rows_close(&rows);
+    span left = buffer_span(&ids), one = {0};
+    while (is_fine && found != FOUND_FAILED && span_take(&left, sizeof(struct relationship_id), &one)) {
+        struct relationship_id id;
+        memcpy(id.bytes, one.at, sizeof id.bytes);
+        if (!each(self, &id)) break;
+    }
+    buffer_wipe(&ids);
+    return is_fine && found != FOUND_FAILED;
+}
+
+static bool party_from_row(const struct rows *rows, struct party *out, struct err *e)
+{
+    out->party = (unsigned)rows_number(rows, 0);
+    if (!span_to_text(rows_bytes(rows, 1), out->code, sizeof out->code))
+        return err_set(e, ERR_CORRUPT, "a party's code is damaged");
+    out->is_known = !rows_is_null(rows, 2);
+    if (out->is_known && !certificate_read(rows_bytes(rows, 2), &out->certificate, e))
+        return err_because(e, "the certificate of %s", out->code);
+    out->is_introduced = !rows_is_null(rows, 3);
+    if (out->is_introduced) out->introduced_by = (unsigned)rows_number(rows, 3);
+    if (rows_is_null(rows, 5)) return true;
+    (void)span_show(rows_bytes(rows, 4), out->address, sizeof out->address);
+    int64_t check = rows_number(rows, 5);
+    if (check < CHECK_NONE || check > CHECK_IN_PERSON) return err_set(e, ERR_CORRUPT, "a check kind is damaged");
+    out->check = (enum check)check;
+    out->is_confirmed = check != CHECK_NONE;
+    (void)span_show(rows_bytes(rows, 6), out->words, sizeof out->words);
+    return true;
+}
+
+static bool parties_load(struct store *store, const struct relationship_id *id, struct relationship *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    if (!rows_open(&rows, store, QUERY_parties, e, BINDS(bind_blob(relationship_span(id))))) return false;
+    enum found found = FOUND;
+    size_t n = 0;
+    while (n < PARTIES_MAX && (found = rows_next(&rows, e)) == FOUND)
+        if (!party_from_row(&rows, &out->parties[n++], e)) return false;
+    if (!out->is_open_known) out->party_count = (unsigned)n;
+    return found != FOUND_FAILED;
+}
+
+bool relationship_load(struct store *store, const struct relationship_id *id, struct relationship *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    switch (query_first(&rows, store, QUERY_relationship, e, BINDS(bind_blob(relationship_span(id))))) {
+    case FOUND_FAILED: return false;
+    case ABSENT: return err_set(e, ERR_MISSING, "that relationship is not here");
+    case FOUND: break;
+    }
+    memset(out, 0, sizeof *out);
+    out->id = *id;
+    (void)span_show(rows_bytes(&rows, 0), out->title, sizeof out->title);
+    out->is_open_known = rows_number(&rows, 1) != 0;
+    out->our_party = (unsigned)rows_number(&rows, 2);
+    out->party_count = (unsigned)rows_number(&rows, 3);
+    struct lthash state;
+    if (!lthash_load(&state, rows_bytes(&rows, 4))) return err_set(e, ERR_CORRUPT, "the state digest is damaged");
+    out->state_digest = lthash_digest(&state, "counterpart/v1/state");
+    rows_close(&rows);
+    if (query_first(&rows, store, QUERY_feed_trouble, e, BINDS(bind_blob(relationship_span(id)))) == FOUND)
+        out->is_trouble = true;
+    rows_close(&rows);
+    return parties_load(store, id, out, e);
+}
+
+/* ---- members: what the fold writes about parties ---- */
+
+bool member_put_code(struct store *store, const struct relationship_id *id, unsigned party, const char *code,
+                     struct err *e)
+{
+    return query_run(store, QUERY_party_add, e,
+                     BINDS(bind_blob(relationship_span(id)), bind_number(party), bind_text(span_text(code))));
+}
+
+bool member_put_certificate(struct store *store, const struct relationship_id *id, unsigned party, span note,
+                            const struct certificate *certificate, unsigned introduced_by, struct err *e)
+{
+    bool is_introduced = introduced_by != party;
+    if (!query_run(store, QUERY_party_certify, e,
+                   BINDS(bind_text(span_text(certificate->name)), bind_text(span_text(certificate->domain)),
+                         bind_blob(key_public_span(&certificate->identity)), bind_blob(note),
+                         is_introduced ? bind_number(introduced_by) : bind_null(), bind_blob(relationship_span(id)),
+                         bind_number(party))))
+        return false;
+    if (certificate->has_receipt &&
+        !query_run(store, QUERY_receipt_key_add, e,
+                   BINDS(bind_blob(relationship_span(id)), bind_blob(key_public_span(&certificate->receipt)),
+                         bind_number(party))))
+        return false;
+    if (!certificate->has_log) return true;
+    char origin[ORIGIN_BYTES_MAX + 1];
+    (void)origin_write(certificate->domain, id, &certificate->log, origin, sizeof origin);
+    return query_run(store, QUERY_feed_add, e,
+                     BINDS(bind_blob(relationship_span(id)), bind_number(party), bind_number(party), bind_number(0),
+                           bind_number(0), bind_blob(key_public_span(&certificate->log)),
+                           bind_text(span_text(origin)), bind_number(0), bind_blob(span_of("", 0)), bind_number(0)));
+}
+
+struct addition {
+    struct store *store;
+    const struct relationship_id *id;
+    const char *title;
+    span own_note, opener_note;
+    const struct certificate *own, *opener;
+};
+
+static bool add_relationship(void *self, struct err *e)
+{
+    const struct addition *a = self;
+    OWNED_ROWS rows = {0};
+    enum found found =
+        query_first(&rows, a->store, QUERY_relationship_party, e, BINDS(bind_blob(relationship_span(a->id))));
+    rows_close(&rows);
+    if (found == FOUND_FAILED) return false;
+    if (found == FOUND) return err_set(e, ERR_CONFLICT, "this node already holds that relationship");
+    uint8_t nothing[LTHASH_BYTES] = {0};
+    const struct world *world = store_world(a->store);
+    return query_run(a->store, QUERY_relationship_add, e,
+                     BINDS(bind_blob(relationship_span(a->id)), bind_text(span_text(a->title)),
+                           bind_number(world->date_ms(world->self)), bind_blob(a->own_note),
+                           bind_blob(span_of(nothing, sizeof nothing)))) &&
+           member_put_code(a->store, a->id, 0, a->opener->code, e) &&
+           member_put_certificate(a->store, a->id, 0, a->opener_note, a->opener, 0, e);
+}
+
+bool relationship_add(struct store *store, const struct relationship_id *id, const char *title, span own_note,
+                      span opener_note, struct err *e)
+{
+    struct certificate own, opener;
+    if (!certificate_read(own_note, &own, e) || !certificate_read(opener_note, &opener, e)) return false;
+    struct addition a = {store, id, title, own_note, opener_note, &own, &opener};
+    return store_transact(store, add_relationship, &a, e);
+}
+
+bool relationship_own_certificate(struct store *store, const struct relationship_id *id, struct buffer *note,
+                                  struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    switch (query_first(&rows, store, QUERY_relationship_own, e, BINDS(bind_blob(relationship_span(id))))) {
+    case FOUND_FAILED: return false;
+    case ABSENT: return err_set(e, ERR_MISSING, "that relationship is not here");
+    case FOUND: break;
+    }
+    note->len = 0;
+    return buffer_put(note, rows_bytes(&rows, 0), e);
+}
+
+/* ---- what we alone know ---- */
+
+struct contact_change {
+    struct store *store;
+    const struct relationship_id *id;
+    const char *code, *address, *words;
+    const enum check *check;
+};
+
+static bool change_contact(void *self, struct err *e)
+{
+    const struct contact_change *c = self;
+    return query_run(c->store, QUERY_contact_put, e,
+                     BINDS(bind_blob(relationship_span(c->id)), bind_text(span_text(c->code)),
+                           c->address ? bind_text(span_text(c->address)) : bind_null(),
+                           c->check ? bind_number(*c->check) : bind_null(),
+                           c->words ? bind_text(span_text(c->words)) : bind_null()));
+}
+
+bool contact_put(struct store *store, const struct relationship_id *id, const char *code, const char *address,
+                 const enum check *check, const char *words, struct err *e)
+{
+    struct contact_change c = {store, id, code, address, words, check};
+    return store_transact(store, change_contact, &c, e);
+}
+
+static bool put_invited(struct store *store, const struct invited *i, struct err *e)
+{
+    struct invitation_id id = invitation_id_of(i->secret);
+    return query_run(store, QUERY_invited_put, e,
+                     BINDS(bind_blob(relationship_span(&i->relationship)), bind_text(span_text(i->code)),
+                           bind_blob(span_of(id.bytes, sizeof id.bytes)),
+                           bind_blob(span_of(i->secret, sizeof i->secret)), bind_u64(i->expires_s),
+                           i->is_bound ? bind_blob(key_public_span(&i->identity)) : bind_null()));
+}
+
+bool invited_put(struct store *store, const struct invited *invited, struct err *e)
+{
+    return put_invited(store, invited, e);
+}
+
+static bool invited_from_row(const struct rows *rows, struct invited *out, struct err *e)
+{
+    struct invited i = {.expires_s = (uint64_t)rows_number(rows, 3), .is_bound = !rows_is_null(rows, 4)};
+    if (!rows_fixed(rows, 0, i.relationship.bytes, sizeof i.relationship.bytes, e)) return false;
+    if (!span_to_text(rows_bytes(rows, 1), i.code, sizeof i.code))
+        return err_set(e, ERR_CORRUPT, "an invitation's code is damaged");
+    if (!rows_fixed(rows, 2, i.secret, sizeof i.secret, e)) return false;
+    if (i.is_bound && !rows_fixed(rows, 4, i.identity.bytes, sizeof i.identity.bytes, e)) return false;
+    *out = i;
+    return true;
+}
+
+bool invited_find(struct store *store, const uint8_t id[16], struct invited *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    switch (query_first(&rows, store, QUERY_invited_find, e, BINDS(bind_blob(span_of(id, 16))))) {
+    case FOUND_FAILED: return false;
+    case ABSENT: return err_set(e, ERR_MISSING, "no such invitation was given out");
+    case FOUND: return invited_from_row(&rows, out, e);
+    }
+    return false;
+}
+
+bool invited_each(struct store *store, const struct relationship_id *id,
+                  bool (*each)(void *self, const struct invited *i), void *self, struct err *e)
+{
+    struct invited found[PARTIES_MAX];
+    size_t count = 0;
+    enum found next = FOUND;
+    OWNED_ROWS rows = {0};
+    if (!rows_open(&rows, store, QUERY_invited, e, BINDS(bind_blob(relationship_span(id))))) return false;
+    while (count < PARTIES_MAX && (next = rows_next(&rows, e)) == FOUND)
+        if (!invited_from_row(&rows, &found[count++], e)) return false;
+    rows_close(&rows);
+    for (size_t i = 0; i < count; i++)
+        if (!each(self, &found[i])) break;
+    secret_wipe(found, sizeof found);
+    return next != FOUND_FAILED;
+}
+
+bool joining_put(struct store *store, const struct relationship_id *id, span invitation_text, struct err *e)
+{
+    return query_run(store, QUERY_joining_put, e,
+                     BINDS(bind_blob(relationship_span(id)), bind_text(invitation_text)));
+}
+
+bool joining_get(struct store *store, const struct relationship_id *id, struct buffer *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    switch (query_first(&rows, store, QUERY_joining_get, e, BINDS(bind_blob(relationship_span(id))))) {
+    case FOUND_FAILED: return false;
+    case ABSENT: return err_set(e, ERR_MISSING, "no invitation is being taken up there");
+    case FOUND: break;
+    }
+    out->len = 0;
+    return buffer_put(out, rows_bytes(&rows, 0), e);
+}
+
+bool joining_done(struct store *store, const struct relationship_id *id, struct err *e)
+{
+    return query_run(store, QUERY_joining_done, e, BINDS(bind_blob(relationship_span(id))));
+}

@@ -1,0 +1,250 @@
+-- Counterpart's database, schema 1. The relationship leads every primary key and unique index; no key crosses it.
+-- Entries, heads, receipts and forks are the truth. The tables after "folded" are made from them and can be made anew.
+-- Ids and keys are 16 or 32 raw bytes. A position is (feed ordinal << 40) + index in the party's feed.
+
+CREATE TABLE setting (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE relationship (
+    relationship BLOB NOT NULL PRIMARY KEY,
+    title TEXT NOT NULL,
+    added_ms INTEGER NOT NULL,
+    is_open_known INTEGER NOT NULL,      -- the opening entry has been folded
+    our_party INTEGER NOT NULL,
+    party_count INTEGER NOT NULL,
+    own_certificate BLOB NOT NULL,
+    state BLOB NOT NULL                  -- lanes of the state digest
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE party (
+    relationship BLOB NOT NULL,
+    party INTEGER NOT NULL,              -- 0 is the opener
+    code TEXT NOT NULL,
+    name TEXT,
+    domain TEXT,
+    identity BLOB,
+    certificate BLOB,                    -- the signed note its keys came in
+    introduced_by INTEGER,               -- the party from whose feed its keys came
+    PRIMARY KEY (relationship, party)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE receipt_key (               -- the receipt keys a party is or was known by
+    relationship BLOB NOT NULL,
+    receipt_key BLOB NOT NULL,
+    party INTEGER NOT NULL,
+    PRIMARY KEY (relationship, receipt_key)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE contact (                   -- what we alone know of a party
+    relationship BLOB NOT NULL,
+    code TEXT NOT NULL,
+    address TEXT NOT NULL,
+    check_kind INTEGER NOT NULL,
+    words TEXT NOT NULL,
+    PRIMARY KEY (relationship, code)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE invited (
+    relationship BLOB NOT NULL,
+    code TEXT NOT NULL,
+    invitation BLOB NOT NULL,
+    secret BLOB NOT NULL,
+    expires_s INTEGER NOT NULL,
+    identity BLOB,                       -- the identity that used it
+    PRIMARY KEY (relationship, code)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE joining (
+    relationship BLOB NOT NULL PRIMARY KEY,
+    invitation TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE feed (
+    relationship BLOB NOT NULL,
+    feed INTEGER NOT NULL,               -- party + 256 * ordinal + 65536 * branch
+    party INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    branch INTEGER NOT NULL,
+    log_key BLOB NOT NULL,
+    origin TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    edge BLOB NOT NULL,                  -- roots of the complete subtrees, largest first
+    folded INTEGER NOT NULL,             -- entries below this are in the folded tables
+    setup INTEGER NOT NULL,              -- leading entries that only set up
+    items INTEGER NOT NULL,              -- items the folded entries created
+    branch_from INTEGER NOT NULL,
+    broken_at INTEGER,
+    broken_why TEXT NOT NULL,
+    fork_at INTEGER,
+    PRIMARY KEY (relationship, feed)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entry (
+    relationship BLOB NOT NULL,
+    feed INTEGER NOT NULL,
+    position INTEGER NOT NULL,           -- index in the feed
+    id BLOB NOT NULL,                    -- leaf hash of the header
+    header BLOB NOT NULL,
+    salt BLOB NOT NULL,
+    body BLOB,                           -- NULL: erased, or not here
+    subtrees BLOB NOT NULL,              -- hashes of the subtrees of level 1, 2 ... this leaf completed
+    PRIMARY KEY (relationship, feed, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX entry_by_id ON entry (relationship, id);
+
+CREATE TABLE head (
+    relationship BLOB NOT NULL,
+    feed INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (relationship, feed, size)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE receipt (
+    relationship BLOB NOT NULL,
+    feed INTEGER NOT NULL,
+    receipt_key BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    party INTEGER NOT NULL,              -- who signed it
+    time_s INTEGER NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (relationship, feed, receipt_key, size)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE fork (
+    relationship BLOB NOT NULL,
+    log_key BLOB NOT NULL,
+    position INTEGER NOT NULL,           -- first differing index
+    proof BLOB NOT NULL,
+    PRIMARY KEY (relationship, log_key, position)
+) STRICT, WITHOUT ROWID;
+
+-- ---- folded -------------------------------------------------------------------------------------------------------
+
+CREATE TABLE front (                     -- what a feed's author had folded of other feeds, as its entries said
+    relationship BLOB NOT NULL,
+    feed INTEGER NOT NULL,
+    named_feed INTEGER NOT NULL,
+    position INTEGER NOT NULL,           -- from this entry on
+    size INTEGER NOT NULL,
+    PRIMARY KEY (relationship, feed, named_feed, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE item (
+    relationship BLOB NOT NULL,
+    item BLOB NOT NULL,
+    noun TEXT NOT NULL,
+    party INTEGER NOT NULL,
+    number INTEGER NOT NULL,             -- CODE-number
+    position INTEGER NOT NULL,
+    feed INTEGER NOT NULL,
+    entry BLOB NOT NULL,                 -- the entry that created it
+    revision BLOB,                       -- the agreed proposal
+    statement BLOB,                      -- the newest statement
+    needs_newer INTEGER NOT NULL,
+    PRIMARY KEY (relationship, item)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX item_by_number ON item (relationship, party, number);
+
+CREATE TABLE proposal (
+    relationship BLOB NOT NULL,
+    proposal BLOB NOT NULL,
+    party INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    sealed INTEGER,                      -- position of the sealing entry
+    seal_entry BLOB,
+    PRIMARY KEY (relationship, proposal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX proposal_by_seal ON proposal (relationship, seal_entry) WHERE seal_entry IS NOT NULL;
+
+CREATE TABLE change (                    -- what a proposal changes
+    relationship BLOB NOT NULL,
+    proposal BLOB NOT NULL,
+    ordinal INTEGER NOT NULL,
+    item BLOB NOT NULL,
+    base BLOB NOT NULL,                  -- 32 zero bytes: start
+    PRIMARY KEY (relationship, proposal, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX change_by_base ON change (relationship, item, base);
+
+CREATE TABLE revision (                  -- agreed revisions, by what they build on
+    relationship BLOB NOT NULL,
+    item BLOB NOT NULL,
+    base BLOB NOT NULL,
+    proposal BLOB NOT NULL,
+    party INTEGER NOT NULL,
+    sealed INTEGER NOT NULL,
+    PRIMARY KEY (relationship, item, base)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE word (                      -- FOR and NO, and where they were left
+    relationship BLOB NOT NULL,
+    proposal BLOB NOT NULL,
+    party INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    given INTEGER NOT NULL,
+    left_at INTEGER,
+    entry BLOB NOT NULL,
+    PRIMARY KEY (relationship, proposal, party)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE stand (                     -- the proposal a party is FOR on an item and base
+    relationship BLOB NOT NULL,
+    party INTEGER NOT NULL,
+    item BLOB NOT NULL,
+    base BLOB NOT NULL,
+    proposal BLOB NOT NULL,
+    PRIMARY KEY (relationship, party, item, base)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE due (                       -- all parties are FOR; waits for its proposer to have seen gate_party's word
+    relationship BLOB NOT NULL,
+    proposer INTEGER NOT NULL,
+    gate_party INTEGER NOT NULL,
+    gate_position INTEGER NOT NULL,
+    proposal BLOB NOT NULL,
+    PRIMARY KEY (relationship, proposer, gate_party, gate_position, proposal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX due_by_proposal ON due (relationship, proposal);
+
+CREATE TABLE statement (
+    relationship BLOB NOT NULL,
+    statement BLOB NOT NULL,
+    item BLOB NOT NULL,
+    party INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (relationship, statement)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX statement_by_item ON statement (relationship, item, party, position);
+
+CREATE TABLE statement_word (
+    relationship BLOB NOT NULL,
+    statement BLOB NOT NULL,
+    party INTEGER NOT NULL,
+    word INTEGER NOT NULL,
+    entry BLOB NOT NULL,
+    PRIMARY KEY (relationship, statement, party)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE touch (                     -- which entries concern an item, and what became of them
+    relationship BLOB NOT NULL,
+    item BLOB NOT NULL,                  -- 32 zero bytes: the relationship itself
+    feed INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    effect INTEGER NOT NULL,
+    PRIMARY KEY (relationship, item, feed, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE waiting (                   -- what waits for our word: offers and statements, by when we learned of them
+    relationship BLOB NOT NULL,
+    need INTEGER NOT NULL,
+    entry BLOB NOT NULL,                 -- the proposal or statement
+    item BLOB NOT NULL,
+    party INTEGER NOT NULL,
+    time_ms INTEGER NOT NULL,
+    PRIMARY KEY (relationship, need, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX waiting_by_item ON waiting (relationship, item);
