@@ -108,7 +108,8 @@ static bool talk_compare(struct engine *engine, struct dial *d, struct talk *tal
     const struct summary *ours = &engine->showing->summary;
     bool is_same = talk->is_heard && hash_equal(&talk->heard.digest, &ours->digest);
     talk->is_agreed = is_same && hash_equal(&talk->heard.state, &ours->state);
-    if (is_same && !talk->is_agreed)
+    bool is_held_back = hash_is_zero(&talk->heard.state) || hash_is_zero(&ours->state);
+    if (is_same && !talk->is_agreed && !is_held_back)
         engine_say(engine, TROUBLE, "partner=%s holds the same entries and computes another state; run `counterpart rebuild` on both sides", d->name);
     if (!talk->is_agreed) return true;
     talk->agreed = ours->digest;

@@ -130,7 +130,8 @@ bool exchange_show(struct home *home, const struct shared *shared, struct showin
     if (is_fine) {
         out->summary.relationship = shared->id;
         out->summary.digest = rows_digest(&shared->id, out->rows, out->row_count);
-        out->summary.state = r->state_digest;
+        /* Before we have confirmed them we show less than our state rests on: it compares with nothing. */
+        out->summary.state = shared->is_confirmed ? r->state_digest : (struct hash){0};
     }
     free(r);
     return is_fine;

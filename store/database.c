@@ -344,6 +344,15 @@ bool store_transact(struct store *store, bool (*work)(void *self, struct err *e)
     return false;
 }
 
+bool database_snapshot(struct store *store, bool (*work)(void *self, struct err *e), void *self, struct err *e)
+{
+    must(store->depth == 0);
+    if (!database_execute(store, "BEGIN", e)) return false;
+    bool is_fine = work(self, e);
+    (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    return is_fine;
+}
+
 bool store_was_written(struct store *store)
 {
     int64_t version = store->seen_version;

@@ -31,6 +31,7 @@ QUERY(party_identity, "SELECT identity FROM party WHERE relationship = $1 AND pa
 QUERY(parties,
       "SELECT p.party, p.code, p.certificate, p.introduced_by, c.address, c.check_kind, c.words FROM party p"
       " LEFT JOIN contact c ON c.relationship = p.relationship AND c.code = p.code WHERE p.relationship = $1 ORDER BY p.party")
+QUERY(party_rows, "SELECT party, code, certificate, identity, name, domain FROM party WHERE relationship = $1 ORDER BY party")
 QUERY(receipt_key_add,
       "INSERT INTO receipt_key (relationship, receipt_key, party) VALUES ($1, $2, $3) ON CONFLICT (relationship, receipt_key) DO NOTHING")
 QUERY(receipt_key_party, "SELECT party FROM receipt_key WHERE relationship = $1 AND receipt_key = $2")
@@ -91,14 +92,16 @@ QUERY(receipt_find,
       " WHERE relationship = $1 AND feed = $2 AND receipt_key = $3 AND size = $4")
 QUERY(receipts_newest,
       "SELECT r.receipt_key, r.party, r.size, r.time_s, r.signature FROM receipt_key k JOIN receipt r"
-      " ON r.relationship = k.relationship AND r.feed = $2 AND r.receipt_key = k.receipt_key AND r.size ="
+      " ON k.relationship = $1 AND r.relationship = k.relationship AND r.feed = $2 AND r.receipt_key = k.receipt_key AND r.size ="
       " (SELECT max(size) FROM receipt n WHERE n.relationship = k.relationship AND n.feed = r.feed"
-      " AND n.receipt_key = k.receipt_key) WHERE k.relationship = $1 ORDER BY r.receipt_key")
-QUERY(receipts, "SELECT receipt_key, party, size, time_s, signature FROM receipt WHERE relationship = $1 AND feed = $2"
-                " ORDER BY receipt_key, size")
+      " AND n.receipt_key = k.receipt_key) ORDER BY r.receipt_key")
+QUERY(receipts,
+      "SELECT r.receipt_key, r.party, r.size, r.time_s, r.signature, k.party FROM receipt r LEFT JOIN receipt_key k"
+      " ON k.relationship = r.relationship AND k.receipt_key = r.receipt_key WHERE r.relationship = $1 AND r.feed = $2"
+      " ORDER BY r.size, r.receipt_key")
 QUERY(fork_add, "INSERT INTO fork (relationship, log_key, position, proof) VALUES ($1, $2, $3, $4)"
                 " ON CONFLICT (relationship, log_key, position) DO NOTHING")
-QUERY(forks, "SELECT proof FROM fork WHERE relationship = $1 ORDER BY log_key, position")
+QUERY(forks, "SELECT proof, log_key, position FROM fork WHERE relationship = $1 ORDER BY log_key, position")
 
 /* the fold */
 QUERY(front_latest,

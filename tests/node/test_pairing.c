@@ -1,0 +1,745 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "crypto/words.h"
+#include "node/pairing.h"
+#include "node/world_real.h"
+#include "tests/testing.h"
+
+#include <ftw.h>
+#include <sys/stat.h>
+
+/* ---- homes in one folder, and entries carried between them by hand ---- */
+
+#define PATH_ROOM 512
+#define CARRIED_MAX 256
+#define HOMES_MAX 3
+
+static const struct organisation organisations[HOMES_MAX] = {
+    {"Acme Ltd", "acme.example", "ACME", {{0}}},
+    {"Bolt AG", "bolt.example", "BOLT", {{0}}},
+    {"Crux SA", "crux.example", "CRUX", {{0}}},
+};
+static const struct asker anna = {"anna", "manager"};
+
+struct scene {
+    char root[PATH_ROOM];
+    struct world world;
+    int64_t ahead_ms; /* of the real clock */
+    struct err e;
+    struct home *homes[HOMES_MAX];
+};
+static struct scene scene;
+
+static int64_t shifted_date(void *self)
+{
+    (void)self;
+    return world_real()->date_ms(NULL) + scene.ahead_ms;
+}
+
+static void worked(bool is_fine)
+{
+    if (!is_fine) fail_msg("%s", scene.e.said);
+}
+
+static void failed(bool is_fine, enum err_code code)
+{
+    assert_false(is_fine);
+    if (scene.e.code != code)
+        fail_msg("%s, expected %s: %s", err_word(scene.e.code), err_word(code), scene.e.said);
+}
+
+static struct home_options options_of(size_t home)
+{
+    static char path[PATH_ROOM + 16], state_folder[PATH_ROOM + 16];
+    snprintf(path, sizeof path, "%s/%s", scene.root, organisations[home].code);
+    snprintf(state_folder, sizeof state_folder, "%s/state", scene.root);
+    return (struct home_options){
+        .path = path, .state_folder = state_folder, .world = &scene.world, .machine = {{1, 2, 3}}};
+}
+
+static int set_scene(void **state)
+{
+    const char *folder = getenv("TMPDIR");
+    (void)state;
+    scene = (struct scene){.world = *world_real()};
+    scene.world.date_ms = shifted_date;
+    snprintf(scene.root, sizeof scene.root, "%s/counterpart.XXXXXX", folder ? folder : "/tmp");
+    if (!mkdtemp(scene.root)) return -1;
+    for (size_t i = 0; i < HOMES_MAX; i++) {
+        struct home_options options = options_of(i);
+        if (!home_init(&options, &organisations[i], &scene.e)) return -1;
+        if (!home_open(&scene.homes[i], &options, &scene.e)) return -1;
+    }
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *found, int type, struct FTW *where)
+{
+    (void)found, (void)type, (void)where;
+    return remove(path);
+}
+
+static int clear_scene(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < HOMES_MAX; i++) home_close(scene.homes[i]);
+    return nftw(scene.root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* What one feed has that the other home lacks, copied. */
+struct carried {
+    struct store *to;
+    const struct relationship_id *id;
+    struct batch batch;
+    struct stored_entry entries[CARRIED_MAX];
+    uint64_t taken;
+};
+
+static span copied(span bytes)
+{
+    uint8_t *at = malloc(bytes.len + 1);
+    assert_non_null(at);
+    if (bytes.len) memcpy(at, bytes.at, bytes.len);
+    return span_of(at, bytes.len);
+}
+
+static bool copy_entry(void *self, uint64_t index, const struct stored_entry *entry)
+{
+    struct carried *carried = self;
+    (void)index;
+    assert_true(carried->batch.entry_count < CARRIED_MAX);
+    struct stored_entry *copy = &carried->entries[carried->batch.entry_count++];
+    *copy = *entry;
+    copy->header = copied(entry->header);
+    copy->body = copied(entry->body);
+    return true;
+}
+
+static bool take_carried(void *self, struct err *e)
+{
+    struct carried *carried = self;
+    return feed_take(carried->to, carried->id, &carried->batch, &carried->taken, e) &&
+           record_fold(carried->to, carried->id, e);
+}
+
+struct feed_keys {
+    size_t count;
+    struct feed feeds[FEEDS_MAX];
+};
+
+static bool note_feed(void *self, const struct feed *feed)
+{
+    struct feed_keys *keys = self;
+    keys->feeds[keys->count++] = *feed;
+    return true;
+}
+
+/* Takes over one feed; says how many entries were new. */
+static uint64_t carry_feed(struct store *from, struct store *to, const struct relationship_id *id,
+                           const struct feed *held)
+{
+    static struct carried carried;
+    struct feed source = {0};
+    if (!feed_load(from, id, &held->log_key, 0, &source, &scene.e)) return 0;
+    if (source.edge.size <= held->edge.size) return 0;
+    carried = (struct carried){.to = to, .id = id};
+    carried.batch = (struct batch){.log_key = &held->log_key,
+                                   .from = held->edge.size,
+                                   .entries = carried.entries,
+                                   .head = &source.head};
+    worked(feed_read(from, id, source.feed, held->edge.size, copy_entry, &carried, &scene.e));
+    worked(store_transact(to, take_carried, &carried, &scene.e));
+    for (size_t i = 0; i < carried.batch.entry_count; i++) {
+        free((void *)(uintptr_t)carried.entries[i].header.at);
+        free((void *)(uintptr_t)carried.entries[i].body.at);
+    }
+    return carried.taken;
+}
+
+/* Everything `from` has of the feeds that `to` knows of, again while there are new ones. */
+static void carry(struct home *from, struct home *to, const struct relationship_id *id)
+{
+    uint64_t taken = 0;
+    do {
+        static struct feed_keys keys;
+        keys.count = 0;
+        taken = 0;
+        worked(feeds_each(home_store(to), id, note_feed, &keys, &scene.e));
+        for (size_t i = 0; i < keys.count; i++)
+            taken += carry_feed(home_store(from), home_store(to), id, &keys.feeds[i]);
+    } while (taken > 0);
+}
+
+/* ---- pairing, as the engine does it ---- */
+
+static struct relationship_id open_between(struct home *opener, const char *const *codes, size_t count)
+{
+    struct relationship_id id = {0};
+    worked(work_open(opener, &anna, "Supply of gears", codes, count, &id, &scene.e));
+    return id;
+}
+
+static span certificate_of(struct home *home, const struct relationship_id *id)
+{
+    static uint8_t note[CERTIFICATE_BYTES_MAX];
+    struct sink sink = sink_over(note, sizeof note);
+    worked(pairing_certificate(home, id, &sink, &scene.e));
+    return sink_span(&sink);
+}
+
+static void invite(struct home *opener, const struct relationship_id *id, const char *code,
+                   uint64_t lasts_s, struct sink *text)
+{
+    static const char *const addresses[] = {"tcp://acme.example:7700"};
+    worked(pairing_invite(opener, id, code, addresses, 1, lasts_s, text, &scene.e));
+}
+
+static void join(struct home *opener, struct home *joiner, const struct relationship_id *id)
+{
+    static uint8_t room[INVITATION_TEXT_MAX];
+    struct sink text = sink_over(room, sizeof room);
+    struct invitation invitation = {0};
+    invite(opener, id, home_organisation(joiner)->code, 3600, &text);
+    worked(pairing_join(joiner, sink_span(&text), NULL, &invitation, &scene.e));
+    struct invitation_id shown = invitation_id_of(invitation.secret);
+    worked(pairing_admit(opener, shown.bytes, certificate_of(joiner, id), &scene.e));
+    carry(opener, joiner, id);
+    worked(pairing_joined(joiner, id, &scene.e));
+    carry(joiner, opener, id);
+    invitation_wipe(&invitation);
+}
+
+static const char *const two[] = {"ACME", "BOLT"};
+static const char *const three[] = {"ACME", "BOLT", "CRUX"};
+#define ACME scene.homes[0]
+#define BOLT scene.homes[1]
+#define CRUX scene.homes[2]
+
+static struct relationship *load(struct home *home, const struct relationship_id *id)
+{
+    static struct relationship rooms[2];
+    static size_t next;
+    struct relationship *room = &rooms[next++ % 2];
+    worked(relationship_load(home_store(home), id, room, &scene.e));
+    return room;
+}
+
+/* How many entries a home's own feed holds. */
+static uint64_t said_by(struct home *home, const struct relationship_id *id)
+{
+    const struct signing_key *key = NULL;
+    struct feed feed = {0};
+    worked(home_log_key(home, id, &key, &scene.e));
+    if (!feed_load(home_store(home), id, signing_key_public(key), 0, &feed, &scene.e)) return 0;
+    return feed.edge.size;
+}
+
+/* A fresh invitation of BOLT by ACME, and what BOLT made of it. */
+struct invited_bolt {
+    struct relationship_id id;
+    uint8_t room[INVITATION_TEXT_MAX];
+    struct sink text;
+    struct invitation invitation;
+    struct invitation_id shown;
+};
+static struct invited_bolt bolts;
+
+static void invite_bolt(const char *const *codes, size_t count)
+{
+    bolts = (struct invited_bolt){.id = open_between(ACME, codes, count)};
+    bolts.text = sink_over(bolts.room, sizeof bolts.room);
+    invite(ACME, &bolts.id, "BOLT", 3600, &bolts.text);
+}
+
+static bool join_bolt(void)
+{
+    if (!pairing_join(BOLT, sink_span(&bolts.text), NULL, &bolts.invitation, &scene.e)) return false;
+    bolts.shown = invitation_id_of(bolts.invitation.secret);
+    return true;
+}
+
+static bool admit(span certificate)
+{
+    return pairing_admit(ACME, bolts.shown.bytes, certificate, &scene.e);
+}
+
+/* ---- check words ---- */
+
+/* Computed by a separate program from FORMAT.md section 10. */
+static const char identity_words[] =
+    "eternal mural fish inhabit dictate visitor "
+    "theme globe owner theme cedar width";
+
+static void check_words_are_as_the_format_says(void **state)
+{
+    (void)state;
+    struct relationship_id id = {{0}};
+    struct key_public a = {{0}}, b = {{0}};
+    uint8_t nonce_a[32] = {0}, nonce_b[32] = {0};
+    char words[WORDS_TEXT_MAX] = "", hex[65] = "";
+    memset(id.bytes, 0x11, sizeof id.bytes);
+    memset(a.bytes, 0x22, sizeof a.bytes);
+    memset(b.bytes, 0x33, sizeof b.bytes);
+    memset(nonce_a, 0x44, sizeof nonce_a);
+    memset(nonce_b, 0x55, sizeof nonce_b);
+
+    struct hash commitment = pairing_commitment(nonce_a, &id);
+    assert_string_equal(hex_write(hash_span(&commitment), hex, sizeof hex), 
+        "0e5a56a9c1311a70ee75e000277cf8e633bc61458257a59700c2f44ed645209a");
+    pairing_words(&id, &a, &b, nonce_a, nonce_b, words, sizeof words);
+    assert_string_equal(words, "brother acquire lasso dream noun triangle");
+    pairing_identity_words(&a, &b, words, sizeof words);
+    assert_string_equal(words, identity_words);
+    pairing_identity_words(&b, &a, words, sizeof words);
+    assert_string_equal(words, identity_words);
+}
+
+static void check_words_change_with_everything_they_are_made_of(void **state)
+{
+    (void)state;
+    static uint8_t parts[5][32];
+    char first[WORDS_TEXT_MAX] = "", changed[WORDS_TEXT_MAX] = "";
+    for (int round = -1; round < 5; round++) {
+        struct relationship_id id = {{0}};
+        struct key_public keys[2] = {{{0}}};
+        memset(parts, 7, sizeof parts);
+        if (round >= 0) parts[round][15] ^= 1;
+        memcpy(id.bytes, parts[0], sizeof id.bytes);
+        memcpy(keys[0].bytes, parts[1], 32);
+        memcpy(keys[1].bytes, parts[2], 32);
+        pairing_words(&id, &keys[0], &keys[1], parts[3], parts[4], round < 0 ? first : changed,
+                      WORDS_TEXT_MAX);
+        if (round >= 0) assert_string_not_equal(first, changed);
+    }
+}
+
+/* ---- invite ---- */
+
+static void an_invitation_says_who_invites_whom_to_what_and_until_when(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"tcp://acme.example:7700", "tcp://10.0.0.1:7700"};
+    struct relationship_id id = open_between(ACME, two, 2);
+    static uint8_t room[INVITATION_TEXT_MAX];
+    struct sink text = sink_over(room, sizeof room);
+    struct invitation read = {0};
+
+    worked(pairing_invite(ACME, &id, "BOLT", addresses, 2, 2, &text, &scene.e));
+
+    worked(invitation_read(sink_span(&text), &read, &scene.e));
+    assert_memory_equal(read.relationship.bytes, id.bytes, sizeof id.bytes);
+    assert_string_equal(read.title, "Supply of gears");
+    assert_string_equal(read.invited, "BOLT");
+    assert_string_equal(read.inviter.code, "ACME");
+    assert_int_equal(read.address_count, 2);
+    assert_string_equal(read.addresses[1], addresses[1]);
+    uint64_t now = (uint64_t)shifted_date(NULL) / 1000;
+    assert_in_range(read.expires_s, now + 1, now + 2);
+    invitation_wipe(&read);
+}
+
+static void only_the_opener_invites(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"tcp://bolt.example:7700"};
+    static uint8_t room[INVITATION_TEXT_MAX];
+    struct sink text = sink_over(room, sizeof room);
+    struct relationship_id id = open_between(ACME, three, 3);
+    join(ACME, BOLT, &id);
+
+    failed(pairing_invite(BOLT, &id, "CRUX", addresses, 1, 60, &text, &scene.e), ERR_REFUSED);
+    assert_non_null(strstr(scene.e.said, "ACME"));
+    assert_int_equal(text.len, 0);
+}
+
+static void invite_refuses_whom_and_what_does_not_fit(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"tcp://acme.example:7700"}, *const bad[] = {"acme example"};
+    static uint8_t room[INVITATION_TEXT_MAX];
+    struct sink text = sink_over(room, sizeof room), small = sink_over(room, 100);
+    struct relationship_id id = open_between(ACME, two, 2);
+
+    failed(pairing_invite(ACME, &id, "CRUX", good, 1, 60, &text, &scene.e), ERR_MISSING);
+    failed(pairing_invite(ACME, &id, "ACME", good, 1, 60, &text, &scene.e), ERR_USAGE);
+    failed(pairing_invite(ACME, &id, "BOLT", bad, 1, 60, &text, &scene.e), ERR_USAGE);
+    failed(pairing_invite(ACME, &id, "BOLT", good, 0, 60, &text, &scene.e), ERR_USAGE);
+    failed(pairing_invite(ACME, &id, "BOLT", good, 1, 0, &text, &scene.e), ERR_USAGE);
+    failed(pairing_invite(ACME, &id, "BOLT", good, 1, 60, &small, &scene.e), ERR_LIMIT);
+    join(ACME, BOLT, &id);
+    worked(pairing_confirm(ACME, &anna, &id, "BOLT", CHECK_VOICE, &scene.e));
+    failed(pairing_invite(ACME, &id, "BOLT", good, 1, 60, &text, &scene.e), ERR_REFUSED);
+}
+
+static void a_new_invitation_voids_the_one_before(void **state)
+{
+    (void)state;
+    static uint8_t room[INVITATION_TEXT_MAX];
+    struct sink again = sink_over(room, sizeof room);
+    invite_bolt(two, 2);
+    invite(ACME, &bolts.id, "BOLT", 3600, &again);
+
+    assert_true(join_bolt());
+    failed(admit(certificate_of(BOLT, &bolts.id)), ERR_REFUSED);
+}
+
+/* ---- join ---- */
+
+static void joining_makes_room_and_knows_the_opener(void **state)
+{
+    (void)state;
+    OWNED_BUFFER kept = {0};
+    invite_bolt(two, 2);
+
+    worked(join_bolt());
+
+    const struct relationship *r = load(BOLT, &bolts.id);
+    assert_false(r->is_open_known);
+    assert_string_equal(r->parties[0].code, "ACME");
+    assert_true(r->parties[0].is_known);
+    assert_string_equal(r->parties[0].address, "tcp://acme.example:7700");
+    assert_false(r->parties[0].is_confirmed);
+    worked(joining_get(home_store(BOLT), &bolts.id, &kept, &scene.e));
+    assert_true(span_equal(buffer_span(&kept), sink_span(&bolts.text)));
+}
+
+static void a_relationship_is_joined_once(void **state)
+{
+    (void)state;
+    const struct signing_key *before = NULL, *after = NULL;
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    worked(home_log_key(BOLT, &bolts.id, &before, &scene.e));
+
+    assert_false(join_bolt());
+
+    assert_int_equal(scene.e.code, ERR_CONFLICT);
+    worked(home_log_key(BOLT, &bolts.id, &after, &scene.e));
+    assert_ptr_equal(before, after);
+}
+
+static void join_refuses_an_invitation_that_is_not_for_this_home_or_too_old(void **state)
+{
+    (void)state;
+    struct invitation out = {0};
+    invite_bolt(two, 2);
+
+    failed(pairing_join(CRUX, sink_span(&bolts.text), NULL, &out, &scene.e), ERR_REFUSED);
+    assert_non_null(strstr(scene.e.said, "BOLT"));
+    failed(pairing_join(ACME, sink_span(&bolts.text), NULL, &out, &scene.e), ERR_REFUSED);
+    failed(pairing_join(BOLT, span_text("nonsense"), NULL, &out, &scene.e), ERR_MALFORMED);
+    failed(pairing_join(BOLT, sink_span(&bolts.text), "bolt", &out, &scene.e), ERR_USAGE);
+    scene.ahead_ms = 3602 * 1000;
+    failed(pairing_join(BOLT, sink_span(&bolts.text), NULL, &out, &scene.e), ERR_REFUSED);
+    assert_int_equal(out.address_count, 0);
+    scene.ahead_ms = 0;
+    worked(join_bolt()); /* and none of this left anything behind */
+}
+
+static void the_join_entry_is_written_once_and_not_before_the_opener_s_feed_is_here(void **state)
+{
+    (void)state;
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    failed(pairing_joined(BOLT, &bolts.id, &scene.e), ERR_MISSING);
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    carry(ACME, BOLT, &bolts.id);
+
+    for (size_t i = 0; i < 2; i++) {
+        OWNED_BUFFER kept = {0};
+        worked(pairing_joined(BOLT, &bolts.id, &scene.e));
+        assert_int_equal(said_by(BOLT, &bolts.id), 1);
+        failed(joining_get(home_store(BOLT), &bolts.id, &kept, &scene.e), ERR_MISSING);
+    }
+    carry(BOLT, ACME, &bolts.id);
+    assert_int_equal(said_by(ACME, &bolts.id), 3); /* open, pair, charter */
+    worked(pairing_joined(ACME, &bolts.id, &scene.e));
+    assert_int_equal(said_by(ACME, &bolts.id), 3);
+}
+
+/* ---- admit ---- */
+
+static void an_admitted_party_is_known_and_repeating_it_says_nothing_more(void **state)
+{
+    (void)state;
+    invite_bolt(three, 3);
+    worked(join_bolt());
+    for (size_t i = 0; i < 3; i++) {
+        worked(admit(certificate_of(BOLT, &bolts.id)));
+        assert_int_equal(said_by(ACME, &bolts.id), 2); /* open, pair */
+    }
+
+    const struct relationship *r = load(ACME, &bolts.id);
+    assert_true(r->parties[1].is_known);
+    assert_false(r->parties[1].is_confirmed);
+    assert_string_equal(r->parties[1].certificate.name, "Bolt AG");
+    assert_false(r->parties[2].is_known);
+}
+
+static void admit_refuses_an_invitation_that_is_unknown_or_too_old(void **state)
+{
+    (void)state;
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    span certificate = certificate_of(BOLT, &bolts.id);
+
+    bolts.shown.bytes[3] ^= 1;
+    failed(admit(certificate), ERR_REFUSED);
+    bolts.shown.bytes[3] ^= 1;
+    scene.ahead_ms = 3602 * 1000;
+    failed(admit(certificate), ERR_REFUSED);
+    scene.ahead_ms = 0;
+    worked(admit(certificate));
+}
+
+/* A certificate of CRUX, who took BOLT's invitation, as `change` makes it. */
+static span forged(void (*change)(struct certificate *certificate))
+{
+    static uint8_t note[CERTIFICATE_BYTES_MAX];
+    struct sink sink = sink_over(note, sizeof note);
+    struct certificate c = {.relationship = bolts.id, .code = "BOLT", .domain = "bolt.example",
+                            .name = "Bolt AG", .has_log = true, .has_receipt = true,
+                            .has_transport = true};
+    worked(home_keys(CRUX, &scene.e));
+    c.identity = home_organisation(CRUX)->identity;
+    memset(c.log.bytes, 1, sizeof c.log.bytes);
+    memset(c.receipt.bytes, 2, sizeof c.receipt.bytes);
+    memset(c.transport.bytes, 3, sizeof c.transport.bytes);
+    if (change) change(&c);
+    worked(certificate_write(&sink, &c, home_identity_key(CRUX), &scene.e));
+    return sink_span(&sink);
+}
+
+static void call_itself_crux(struct certificate *c) { memcpy(c->code, "CRUX", 5); }
+static void be_elsewhere(struct certificate *c) { c->relationship.bytes[0] ^= 1; }
+static void lack_a_receipt_key(struct certificate *c) { c->has_receipt = false; }
+
+static void name_the_opener_s_log_key(struct certificate *c)
+{
+    const struct signing_key *key = NULL;
+    worked(home_log_key(ACME, &bolts.id, &key, &scene.e));
+    c->log = *signing_key_public(key);
+}
+
+static void name_the_opener_s_log_key_as_receipt_key(struct certificate *c)
+{
+    name_the_opener_s_log_key(c);
+    c->receipt = c->log;
+    memset(c->log.bytes, 1, sizeof c->log.bytes);
+}
+
+static void admit_refuses_a_certificate_that_is_not_the_invited_party_s_own(void **state)
+{
+    (void)state;
+    static void (*const changes[])(struct certificate *) = {
+        call_itself_crux, be_elsewhere, lack_a_receipt_key, name_the_opener_s_log_key,
+        name_the_opener_s_log_key_as_receipt_key};
+    invite_bolt(two, 2);
+    worked(join_bolt());
+
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++)
+        failed(admit(forged(changes[i])), ERR_REFUSED);
+    failed(admit(span_text("no certificate")), ERR_MALFORMED);
+
+    worked(admit(certificate_of(BOLT, &bolts.id))); /* none of them took the place */
+}
+
+static void the_first_identity_keeps_an_invitation(void **state)
+{
+    (void)state;
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+
+    failed(admit(forged(NULL)), ERR_REFUSED);
+
+    assert_true(key_public_equal(&load(ACME, &bolts.id)->parties[1].certificate.identity,
+                                 &home_organisation(BOLT)->identity));
+}
+
+static void a_place_that_is_taken_is_not_given_to_another_by_a_new_invitation(void **state)
+{
+    (void)state;
+    static uint8_t room[INVITATION_TEXT_MAX];
+    struct sink again = sink_over(room, sizeof room);
+    struct invitation second = {0};
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    invite(ACME, &bolts.id, "BOLT", 3600, &again);
+    worked(invitation_read(sink_span(&again), &second, &scene.e));
+    bolts.shown = invitation_id_of(second.secret);
+    uint64_t said = said_by(ACME, &bolts.id);
+
+    failed(admit(forged(NULL)), ERR_REFUSED);
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    assert_int_equal(said_by(ACME, &bolts.id), said);
+}
+
+/* ---- the charter ---- */
+
+struct charters {
+    size_t count;
+    char title[80], parties[80], start[16];
+    size_t fingerprint_lines;
+};
+
+static void take_text(const struct offer *offer, const char *name, char *out, size_t cap)
+{
+    const struct value *value = body_find(offer->fields, offer->field_count, name);
+    if (value) assert_true(span_to_text(value->text, out, cap));
+}
+
+static bool look_at_charter(void *self, struct item_view *view)
+{
+    struct charters *charters = self;
+    charters->count++;
+    assert_int_equal(view->offer_count, 1);
+    take_text(&view->offers[0], "title", charters->title, sizeof charters->title);
+    take_text(&view->offers[0], "parties", charters->parties, sizeof charters->parties);
+    take_text(&view->offers[0], "start", charters->start, sizeof charters->start);
+    const struct value *lines =
+        body_find(view->offers[0].fields, view->offers[0].field_count, "fingerprints");
+    assert_non_null(lines);
+    charters->fingerprint_lines = 1;
+    for (size_t i = 0; i < lines->text.len; i++) charters->fingerprint_lines += lines->text.at[i] == '\n';
+    return true;
+}
+
+static struct charters charters_of(struct home *home, const struct relationship_id *id)
+{
+    struct charters charters = {0};
+    worked(items_each(home_store(home), id, "charter", look_at_charter, &charters, &scene.e));
+    return charters;
+}
+
+static void the_charter_is_offered_once_when_the_last_party_has_joined(void **state)
+{
+    (void)state;
+    struct relationship_id id = open_between(ACME, three, 3);
+    join(ACME, BOLT, &id);
+    assert_int_equal(charters_of(ACME, &id).count, 0);
+
+    join(ACME, CRUX, &id);
+
+    struct charters charters = charters_of(ACME, &id);
+    assert_int_equal(charters.count, 1);
+    assert_string_equal(charters.title, "Supply of gears");
+    assert_string_equal(charters.parties, "ACME BOLT CRUX");
+    assert_int_equal(charters.fingerprint_lines, 3);
+    assert_int_equal(strlen(charters.start), 10);
+    carry(ACME, BOLT, &id);
+    assert_int_equal(charters_of(BOLT, &id).count, 1);
+    assert_true(load(BOLT, &id)->parties[2].is_introduced);
+}
+
+/* ---- confirm ---- */
+
+static void both_sides_confirm_and_may_check_better_later(void **state)
+{
+    (void)state;
+    struct relationship_id id = open_between(ACME, two, 2);
+    join(ACME, BOLT, &id);
+    uint64_t said = said_by(BOLT, &id);
+
+    worked(pairing_confirm(BOLT, &anna, &id, "ACME", CHECK_NOT_CHECKED, &scene.e));
+    assert_true(load(BOLT, &id)->parties[0].is_confirmed);
+    worked(pairing_confirm(BOLT, &anna, &id, "ACME", CHECK_IN_PERSON, &scene.e));
+    assert_int_equal(load(BOLT, &id)->parties[0].check, CHECK_IN_PERSON);
+    failed(pairing_confirm(BOLT, &anna, &id, "ACME", CHECK_VOICE, &scene.e), ERR_CONFLICT);
+    assert_int_equal(said_by(BOLT, &id), said + 2);
+    worked(pairing_confirm(ACME, &anna, &id, "BOLT", CHECK_VOICE, &scene.e));
+    assert_int_equal(load(ACME, &id)->parties[1].check, CHECK_VOICE);
+}
+
+static void the_opener_may_confirm_before_the_joiner_has_said_anything(void **state)
+{
+    (void)state;
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+
+    worked(pairing_confirm(ACME, &anna, &bolts.id, "BOLT", CHECK_VOICE, &scene.e));
+
+    assert_true(load(ACME, &bolts.id)->parties[1].is_confirmed);
+}
+
+static void a_party_met_through_the_opener_can_be_confirmed(void **state)
+{
+    (void)state;
+    struct relationship_id id = open_between(ACME, three, 3);
+    join(ACME, BOLT, &id);
+    join(ACME, CRUX, &id);
+    carry(ACME, BOLT, &id);
+
+    worked(pairing_confirm(BOLT, &anna, &id, "CRUX", CHECK_VOICE, &scene.e));
+
+    assert_int_equal(load(BOLT, &id)->parties[2].check, CHECK_VOICE);
+}
+
+static void confirm_refuses_whom_it_does_not_know(void **state)
+{
+    (void)state;
+    struct relationship_id id = open_between(ACME, two, 2), unknown = {{1}};
+
+    failed(pairing_confirm(ACME, &anna, &id, "BOLT", CHECK_VOICE, &scene.e), ERR_MISSING);
+    failed(pairing_confirm(ACME, &anna, &id, "CRUX", CHECK_VOICE, &scene.e), ERR_MISSING);
+    failed(pairing_confirm(ACME, &anna, &id, "ACME", CHECK_VOICE, &scene.e), ERR_USAGE);
+    failed(pairing_confirm(ACME, &anna, &unknown, "BOLT", CHECK_VOICE, &scene.e), ERR_MISSING);
+    failed(pairing_confirm(ACME, &anna, &id, "BOLT", CHECK_NONE, &scene.e), ERR_USAGE);
+}
+
+static void a_home_that_recovers_pairs_with_nobody(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"tcp://acme.example:7700"};
+    static uint8_t room[INVITATION_TEXT_MAX];
+    struct sink text = sink_over(room, sizeof room);
+    struct relationship_id id = open_between(ACME, two, 2);
+    join(ACME, BOLT, &id);
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    worked(home_adopt(ACME, &scene.e));
+    assert_int_equal(home_health(ACME), HEALTH_RECOVERING);
+
+    failed(admit(certificate_of(BOLT, &bolts.id)), ERR_REFUSED);
+    failed(pairing_invite(ACME, &id, "BOLT", addresses, 1, 60, &text, &scene.e), ERR_REFUSED);
+    failed(pairing_confirm(ACME, &anna, &id, "BOLT", CHECK_VOICE, &scene.e), ERR_REFUSED);
+    failed(pairing_joined(ACME, &id, &scene.e), ERR_REFUSED);
+}
+
+#define TEST(claim) cmocka_unit_test_setup_teardown(claim, set_scene, clear_scene)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(check_words_are_as_the_format_says),
+        cmocka_unit_test(check_words_change_with_everything_they_are_made_of),
+        TEST(an_invitation_says_who_invites_whom_to_what_and_until_when),
+        TEST(only_the_opener_invites),
+        TEST(invite_refuses_whom_and_what_does_not_fit),
+        TEST(a_new_invitation_voids_the_one_before),
+        TEST(joining_makes_room_and_knows_the_opener),
+        TEST(a_relationship_is_joined_once),
+        TEST(join_refuses_an_invitation_that_is_not_for_this_home_or_too_old),
+        TEST(the_join_entry_is_written_once_and_not_before_the_opener_s_feed_is_here),
+        TEST(an_admitted_party_is_known_and_repeating_it_says_nothing_more),
+        TEST(admit_refuses_an_invitation_that_is_unknown_or_too_old),
+        TEST(admit_refuses_a_certificate_that_is_not_the_invited_party_s_own),
+        TEST(the_first_identity_keeps_an_invitation),
+        TEST(a_place_that_is_taken_is_not_given_to_another_by_a_new_invitation),
+        TEST(the_charter_is_offered_once_when_the_last_party_has_joined),
+        TEST(both_sides_confirm_and_may_check_better_later),
+        TEST(the_opener_may_confirm_before_the_joiner_has_said_anything),
+        TEST(a_party_met_through_the_opener_can_be_confirmed),
+        TEST(confirm_refuses_whom_it_does_not_know),
+        TEST(a_home_that_recovers_pairs_with_nobody),
+    };
+    struct err e = {0};
+    return crypto_start(&e) ? cmocka_run_group_tests(tests, NULL, NULL) : 1;
+}
