@@ -17,7 +17,8 @@
 #define FILE_PATH_MAX 4096
 #define ORGANISATION_SETTING "organisation"
 #define ORGANISATION_BYTES_MAX 512
-#define WAITS_SETTING "waits for" /* lines RELATIONSHIP CODE: who has not returned what it holds of ours */
+#define WAITS_SETTING                                                                              \
+    "waits for" /* lines RELATIONSHIP CODE: who has not returned what it holds of ours */
 #define WAITS_BYTES_MAX (16 * 1024 * 1024)
 #define WAIT_LINE_MAX (2 * 16 + 1 + CODE_BYTES_MAX + 1 + 1)
 #define PERMISSIONS_OF_OTHERS 077
@@ -144,16 +145,16 @@ static bool identity_key_open(struct home *home, struct err *e)
     if (home->identity_key) return true;
     if (!signing_key_open(home, "keys/identity.key", KEY_IDENTITY, &key, e)) return false;
     if (!key_public_equal(signing_key_public(key), &home->organisation.identity))
-        return err_set(e, ERR_CORRUPT, "the identity key in %s is not the one this home was made with",
-                       home->path);
+        return err_set(e, ERR_CORRUPT,
+                       "the identity key in %s is not the one this home was made with", home->path);
     home->identity_key = GIVE(key);
     return true;
 }
 
 static bool receipt_key_open(struct home *home, struct err *e)
 {
-    return home->receipt_key || signing_key_open(home, "keys/receipt.key", KEY_RECEIPT,
-                                                 &home->receipt_key, e);
+    return home->receipt_key ||
+           signing_key_open(home, "keys/receipt.key", KEY_RECEIPT, &home->receipt_key, e);
 }
 
 static bool transport_key_open(struct home *home, struct err *e)
@@ -226,8 +227,7 @@ bool home_log_key(struct home *home, const struct relationship_id *id,
     char name[80] = {0};
     uint8_t seed[KEY_SEED_BYTES] = {0};
     log_key_name(id, name, sizeof name);
-    bool is_open =
-        seed_read(home, name, KEY_LOG, seed, e) && log_key_keep(home, id, seed, out, e);
+    bool is_open = seed_read(home, name, KEY_LOG, seed, e) && log_key_keep(home, id, seed, out, e);
     secret_wipe(seed, sizeof seed);
     return is_open;
 }
@@ -242,7 +242,8 @@ bool home_log_key_make(struct home *home, const struct relationship_id *id,
     (void)file_path(path, home->path, name);
     const struct world *world = home->world;
     if (world->files->identity(world->self, path, &there, &missing)) {
-        (void)err_set(e, ERR_CONFLICT, "there is a log key for this relationship already: %s", path);
+        (void)err_set(e, ERR_CONFLICT, "there is a log key for this relationship already: %s",
+                      path);
         return err_next(e, "if it is left from a join that failed and nothing was said with it, "
                            "remove it and try again");
     }
@@ -299,8 +300,10 @@ static bool organisation_check(const struct organisation *o, struct err *e)
     if (!domain_is_valid(span_text(o->domain)))
         return err_set(e, ERR_USAGE, "the domain should be as in host names, such as acme.example");
     if (!code_is_valid(span_text(o->code)))
-        return err_set(e, ERR_USAGE, "the code should be 2 to %d of A-Z and 0-9, a letter first, "
-                       "such as ACME", CODE_BYTES_MAX);
+        return err_set(e, ERR_USAGE,
+                       "the code should be 2 to %d of A-Z and 0-9, a letter first, "
+                       "such as ACME",
+                       CODE_BYTES_MAX);
     return true;
 }
 
@@ -361,7 +364,7 @@ static bool collect_id(void *self, const struct relationship_id *id)
     return list->is_whole = buffer_put(list->ids, relationship_span(id), NULL);
 }
 
-/* The relationships' ids, one after the other: other queries may then run while we go through them. */
+/* The relationships' ids, one after the other, so that other queries may run as we go on. */
 static bool relationship_ids(struct store *store, struct buffer *out, struct err *e)
 {
     struct id_list list = {out, true};
@@ -433,7 +436,8 @@ static bool lock_open(struct home *home, struct err *e)
     (void)file_path(path, home->path, "marker.lock");
     home->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     int number = errno;
-    return home->lock >= 0 || err_set(e, ERR_DISK, "opening %s: %s (%d)", path, strerror(number), number);
+    return home->lock >= 0 ||
+           err_set(e, ERR_DISK, "opening %s: %s (%d)", path, strerror(number), number);
 }
 
 /* Waits for another process that is writing the marker, which takes milliseconds. */
@@ -448,10 +452,7 @@ static bool lock_take(const struct home *home, struct err *e)
     return true;
 }
 
-static void lock_release(const struct home *home)
-{
-    (void)flock(home->lock, LOCK_UN);
-}
+static void lock_release(const struct home *home) { (void)flock(home->lock, LOCK_UN); }
 
 static void health_set(struct home *home, enum health health, const char *words)
 {
@@ -523,17 +524,15 @@ static bool waits_save(struct home *home, span lines, struct err *e)
                      : setting_remove(home->store, WAITS_SETTING, e);
 }
 
-/* Copies the lines without `without`, which may be empty. True in `found` when it was among them. */
+/* Copies the lines without `without`, which may be empty; `found` when it was among them. */
 static bool waits_copy(span lines, span without, struct buffer *out, bool *found, struct err *e)
 {
     span line = {0};
     *found = false;
     while (span_take_until(&lines, '\n', &line)) {
         span whole = span_of(line.at, line.len + 1);
-        if (span_equal(whole, without))
-            *found = true;
-        else if (!buffer_put(out, whole, e))
-            return false;
+        if (span_equal(whole, without)) *found = true;
+        else if (!buffer_put(out, whole, e)) return false;
     }
     return true;
 }
@@ -567,10 +566,8 @@ static void health_from(struct home *home, enum health judged, const struct mark
     char words[sizeof home->health_words] = {0};
     switch (judged) {
     case HEALTH_FINE:
-        if (home->waits.len)
-            waits_words(home);
-        else
-            health_set(home, HEALTH_FINE, "");
+        if (home->waits.len) waits_words(home);
+        else health_set(home, HEALTH_FINE, "");
         return;
     case HEALTH_RESTORED:
         if (ahead)
@@ -593,13 +590,17 @@ static void health_from(struct home *home, enum health judged, const struct mark
     must(false && "a marker is never judged as recovering");
 }
 
-/* The files are read before the database, which another process may be moving on: it is then ahead, never behind. */
+/*
+ * The files are read before the database, which another process may be moving on: it is then ahead
+ * of them, never behind.
+ */
 static bool health_judge(struct home *home, struct err *e)
 {
     OWNED_MARKER_PAIR pair = {0};
     OWNED_MARKER now = {0};
     if (!marker_files_read(&home->marker_files, &pair, e)) return false;
-    if (!own_learn_from(home, &pair.home, e) || !own_learn_from(home, &pair.mirror, e)) return false;
+    if (!own_learn_from(home, &pair.home, e) || !own_learn_from(home, &pair.mirror, e))
+        return false;
     if (!marker_now(home, &now, e) || !waits_load(home, e)) return false;
 
     enum health judged = marker_judge(pair.has_home ? &pair.home : NULL,
@@ -710,7 +711,8 @@ static bool remove_wait(void *self, struct err *e)
     bool found = false;
     OWNED_BUFFER rest = {0};
     if (!waits_load(r->home, e)) return false;
-    if (!waits_copy(buffer_span(&r->home->waits), wait_line(r->id, r->code, line), &rest, &found, e))
+    if (!waits_copy(buffer_span(&r->home->waits), wait_line(r->id, r->code, line), &rest, &found,
+                    e))
         return false;
     return !found || waits_save(r->home, buffer_span(&rest), e);
 }
@@ -737,7 +739,8 @@ static bool file_is_there(const struct world *world, const char *path, bool *out
     return err_set(e, why.code, "%s", why.said);
 }
 
-static bool init_keys(const struct home_options *options, struct key_public *identity, struct err *e)
+static bool init_keys(const struct home_options *options, struct key_public *identity,
+                      struct err *e)
 {
     const struct world *world = options->world;
     uint8_t seed[KEY_SEED_BYTES] = {0};
@@ -812,7 +815,8 @@ static bool init_spares_keys(const char *home_path, const struct world *world, s
     (void)file_path(path, home_path, "keys/identity.key");
     if (!file_is_there(world, path, &is_there, e)) return false;
     if (!is_there) return true;
-    (void)err_set(e, ERR_CONFLICT, "there are keys of a home, but no database that belongs to them");
+    (void)err_set(e, ERR_CONFLICT,
+                  "there are keys of a home, but no database that belongs to them");
     return err_next(e, "put counterpart.db back from a backup; or, when an earlier init was broken "
                        "off, remove the folder first");
 }
@@ -826,10 +830,10 @@ bool home_init(const struct home_options *options, const struct organisation *or
     if (!organisation_check(organisation, e) || !path_fits(options->path, e)) return false;
     (void)file_path(path, options->path, "keys");
     if (!world->files->make_folder(world->self, options->path, e)) return false;
-    /* The database holds the secrets of invitations: a folder that was there is closed to others as well. */
+    /* The database holds the secrets of invitations: a folder that was there is closed as well. */
     if (chmod(options->path, 0700) != 0 && errno != ENOENT)
-        return err_set(e, ERR_DISK, "closing %s to others: %s (%d)", options->path,
-                       strerror(errno), errno);
+        return err_set(e, ERR_DISK, "closing %s to others: %s (%d)", options->path, strerror(errno),
+                       errno);
     if (!world->files->make_folder(world->self, path, e)) return false;
     (void)file_path(path, options->path, "counterpart.db");
     if (!init_store(path, world, &store, e) || !init_spares_keys(options->path, world, e))
@@ -874,11 +878,10 @@ static bool open_database(struct home *home, struct err *e)
     bool is_there = false;
     struct err why = {0};
     (void)file_path(path, home->path, "counterpart.db");
-    /* A disk of its own (struct world) holds the database where we cannot look: opening it tells. */
+    /* A world with a disk of its own holds the database where we cannot look: opening it tells. */
     if (!home->world->disk && !file_is_there(home->world, path, &is_there, e)) return false;
     if (!home->world->disk && !is_there) return no_home(home->path, e);
-    if (!store_open(&home->store, path, home->world, e))
-        return err_because(e, "opening %s", path);
+    if (!store_open(&home->store, path, home->world, e)) return err_because(e, "opening %s", path);
     if (organisation_get(home->store, &home->organisation, &why)) return true;
     return why.code == ERR_MISSING ? no_home(home->path, e) : err_set(e, why.code, "%s", why.said);
 }
@@ -898,10 +901,7 @@ static bool open_keys(struct home *home, struct err *e)
     return false;
 }
 
-static bool drop_waits(void *self, struct err *e)
-{
-    return waits_save(self, (span){0}, e);
-}
+static bool drop_waits(void *self, struct err *e) { return waits_save(self, (span){0}, e); }
 
 static bool open_marker(struct home *home, const struct home_options *options, struct err *e)
 {

@@ -2,6 +2,8 @@
 
 #include "protocol/limits.h"
 
+#include <dirent.h>
+#include <netinet/in.h>
 #include <nng/nng.h>
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 /*
@@ -23,7 +26,8 @@
 #define REFUSALS_MAX 256          /* actions refused on the spot whose events nobody has taken yet */
 #define ANSWER_WAIT_MS 30000      /* a partner that does not read its answer for this long is dropped */
 #define CONNECT_WAIT_MS 20000     /* of a first attempt */
-#define CLOSE_WAIT_MS 2000        /* for answers handed in just before link_close */
+#define CLOSE_WAIT_MS 2000        /* for answers handed in just before link_close, and for pipes to end */
+#define SOCKET_WAIT_S 5           /* for a socket to close */
 #define WATCH_MS 20               /* how often a first attempt is looked at */
 #define RECONNECT_LEAST_MS 100
 #define RECONNECT_MOST_MS 5000
@@ -60,6 +64,7 @@ struct address {
 struct visitor {
     struct address address;
     bool is_gone;
+    bool is_stuck;     /* does not read its answers */
     size_t held_count; /* slots held or sending */
     struct post opened, gone;
 };
@@ -109,6 +114,7 @@ struct link {
     pthread_cond_t changed;
     struct post *first, *last;
     bool is_stopping, is_woken, is_untidy, is_closing;
+    bool is_left_to_nng; /* a socket did not close: its callbacks may still come */
 
     nng_socket reply;
     bool has_reply;
@@ -260,6 +266,89 @@ static void refuse(struct link *link, struct refusal what, enum event_kind kind)
     unlock(link);
 }
 
+/* ---- ending a pipe ---- */
+
+static bool is_same_address(const nng_sockaddr *a, const struct sockaddr_storage *b)
+{
+    const struct sockaddr_in *b4 = (const void *)b;
+    const struct sockaddr_in6 *b6 = (const void *)b;
+    if (a->s_family == NNG_AF_INET)
+        return b->ss_family == AF_INET && a->s_in.sa_port == b4->sin_port &&
+               a->s_in.sa_addr == b4->sin_addr.s_addr;
+    return a->s_family == NNG_AF_INET6 && b->ss_family == AF_INET6 &&
+           a->s_in6.sa_port == b6->sin6_port &&
+           memcmp(a->s_in6.sa_addr, &b6->sin6_addr, sizeof b6->sin6_addr) == 0;
+}
+
+static bool is_between(int file, const nng_sockaddr *here, const nng_sockaddr *there)
+{
+    struct sockaddr_storage ours = {0}, theirs = {0};
+    socklen_t ours_bytes = sizeof ours, theirs_bytes = sizeof theirs;
+    return getsockname(file, (struct sockaddr *)&ours, &ours_bytes) == 0 &&
+           is_same_address(here, &ours) &&
+           getpeername(file, (struct sockaddr *)&theirs, &theirs_bytes) == 0 &&
+           is_same_address(there, &theirs);
+}
+
+static void shut_connection(const nng_sockaddr *here, const nng_sockaddr *there)
+{
+    DIR *files = opendir("/proc/self/fd");
+    if (!files) return;
+    for (const struct dirent *one = readdir(files); one; one = readdir(files)) {
+        int file = (int)strtol(one->d_name, NULL, 10);
+        if (is_between(file, here, there)) {
+            shutdown(file, SHUT_RDWR);
+            break;
+        }
+    }
+    closedir(files);
+}
+
+/*
+ * Ends a pipe the way a partner's hanging up does. nng_pipe_close of 1.5.2 would not do: when a part of a message comes in
+ * at that moment, nng's one clean-up thread waits for ever for a receive that nobody finishes, and from then on no
+ * pipe of this process is cleaned up or dialled again. A partner could bring that about at will. So the connection
+ * itself is shut, which nng then notices and tidies up after; nng does not tell its descriptor, the system does.
+ */
+static void cut(nng_pipe pipe)
+{
+    nng_sockaddr here = {0}, there = {0};
+    if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &there) != 0) return; /* has ended already */
+    if (there.s_family != NNG_AF_INET && there.s_family != NNG_AF_INET6)
+        nng_pipe_close(pipe);
+    else if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &here) == 0)
+        shut_connection(&here, &there);
+}
+
+static void *close_it(void *socket)
+{
+    nng_close(*(nng_socket *)socket);
+    free(socket);
+    return NULL;
+}
+
+/*
+ * False when nng does not come back, as may happen when a partner vanishes while a part of a message is being sent to it
+ * (the same mistake in the other direction): then what nng's callbacks know must be left to it.
+ */
+static bool close_socket(nng_socket socket)
+{
+    pthread_t thread;
+    struct timespec until = {0};
+    nng_socket *ours = malloc(sizeof *ours);
+    if (!ours) return nng_close(socket) == 0;
+    *ours = socket;
+    if (pthread_create(&thread, NULL, close_it, ours) != 0) {
+        close_it(ours);
+        return true;
+    }
+    must(clock_gettime(CLOCK_REALTIME, &until) == 0);
+    until.tv_sec += SOCKET_WAIT_S;
+    if (pthread_timedjoin_np(thread, NULL, &until) == 0) return true;
+    pthread_detach(thread);
+    return false;
+}
+
 /* ---- the listening side: pipes ---- */
 
 static struct address address_of(nng_pipe pipe)
@@ -311,7 +400,10 @@ static bool visitor_admit(struct link *link, uint32_t pipe, const struct address
     return true;
 }
 
-/* Told at ADD_PRE and not at ADD_POST, since the first request may be in before the latter. REM_POST always follows. */
+/*
+ * Told at ADD_PRE and not at ADD_POST, since the first request may be in before the latter. REM_POST always follows. At
+ * ADD_PRE nothing is being received yet, so nng_pipe_close is safe.
+ */
 static void visitor_changed(nng_pipe pipe, nng_pipe_ev change, void *self)
 {
     struct link *link = self;
@@ -380,7 +472,7 @@ static void slot_received(void *self)
     unlock(link);
     if (is_wanted) return;
     nng_msg_free(message);
-    if (is_too_long) nng_pipe_close(pipe);
+    if (is_too_long) cut(pipe);
 }
 
 static void slot_sent(void *self)
@@ -391,10 +483,10 @@ static void slot_sent(void *self)
 
     if (failure != 0) drop_message(slot->send);
     lock(link);
-    nng_pipe pipe = {.id = slot->pipe};
+    struct visitor *visitor = visitor_find(link, slot->pipe);
+    if (visitor && failure == NNG_ETIMEDOUT) visitor->is_stuck = true;
     slot_release(slot);
     unlock(link);
-    if (failure == NNG_ETIMEDOUT) nng_pipe_close(pipe);
 }
 
 static void slot_free(struct slot *slot)
@@ -476,13 +568,26 @@ static void network_answer(void *self, uint64_t number, span frame)
         return;
     }
     nng_msg_free(message);
-    if (is_held) nng_pipe_close(pipe); /* no memory for the answer: the partner may ask again */
+    if (is_held) cut(pipe); /* no memory for the answer: the partner may ask again */
 }
 
 static void network_drop(void *self, uint32_t pipe)
 {
     (void)self;
-    nng_pipe_close((nng_pipe){.id = pipe});
+    cut((nng_pipe){.id = pipe});
+}
+
+static void drop_stuck(struct link *link)
+{
+    for (size_t i = 0; i < LINK_PIPES_MAX; i++) {
+        lock(link);
+        struct visitor *visitor = &link->visitors[i];
+        bool is_stuck = link->pipes[i] != 0 && visitor->is_stuck && !visitor->is_gone;
+        uint32_t pipe = link->pipes[i];
+        visitor->is_stuck = false;
+        unlock(link);
+        if (is_stuck) network_drop(link, pipe);
+    }
 }
 
 /* ---- the dialling side: requests ---- */
@@ -616,11 +721,12 @@ static void dial_changed(nng_pipe pipe, nng_pipe_ev change, void *self)
     uint32_t id = (uint32_t)nng_pipe_id(pipe);
 
     lock(link);
+    bool is_refused = dial->is_closing && change == NNG_PIPE_EV_ADD_PRE;
     if (dial->is_closing) {
-        unlock(link);
-        return;
-    }
-    if (change == NNG_PIPE_EV_ADD_PRE) {
+        if (change == NNG_PIPE_EV_REM_POST && dial->coming == id) dial->coming = 0;
+        if (change == NNG_PIPE_EV_REM_POST && dial->pipe == id) dial->pipe = 0;
+        pthread_cond_broadcast(&link->changed);
+    } else if (change == NNG_PIPE_EV_ADD_PRE) {
         dial->coming = id;
     } else if (change == NNG_PIPE_EV_ADD_POST && dial->coming == id) {
         dial->coming = 0;
@@ -639,6 +745,7 @@ static void dial_changed(nng_pipe pipe, nng_pipe_ev change, void *self)
         }
     }
     unlock(link);
+    if (is_refused) nng_pipe_close(pipe);
 }
 
 static int notify(nng_socket socket, nng_pipe_cb callback, void *self)
@@ -662,25 +769,42 @@ static void stop_watching(struct dial *dial)
     dial->link->watched_count--;
 }
 
+/* Lets no new pipe come up and waits, not for long, until the one that is has ended. */
+static void dial_cut(struct dial *dial)
+{
+    struct link *link = dial->link;
+    uint64_t deadline_ms = after_ms(clock_ms(), CLOSE_WAIT_MS);
+
+    lock(link);
+    dial->is_closing = true;
+    uint32_t pipes[] = {dial->pipe, dial->coming};
+    unlock(link);
+    for (size_t i = 0; i < sizeof pipes / sizeof pipes[0]; i++)
+        if (pipes[i] != 0) cut((nng_pipe){.id = pipes[i]});
+    lock(link);
+    while ((dial->pipe != 0 || dial->coming != 0) && wait_until(link, deadline_ms)) {}
+    unlock(link);
+}
+
 static void dial_close(struct dial *dial)
 {
     if (!dial) return;
     struct link *link = dial->link;
-    lock(link);
-    dial->is_closing = true;
-    unlock(link);
+    bool is_closed = true;
 
     stop_watching(dial);
+    dial_cut(dial);
     if (dial->has_dialer) nng_dialer_close(dial->dialer);
     for (size_t i = 0; i < LINK_REQUESTS_MAX; i++) request_wipe(&dial->requests[i]);
-    if (nng_socket_id(dial->socket) > 0) nng_close(dial->socket);
+    if (nng_socket_id(dial->socket) > 0) is_closed = close_socket(dial->socket);
 
     lock(link);
     take_back(link, &dial->up);
     take_back(link, &dial->down);
     for (size_t i = 0; i < LINK_REQUESTS_MAX; i++) take_back(link, &dial->requests[i].done);
+    link->is_left_to_nng |= !is_closed;
     unlock(link);
-    free(dial);
+    if (is_closed) free(dial);
 }
 OWNABLE(struct dial *, dial_close)
 
@@ -992,7 +1116,10 @@ static void tidy(struct link *link)
     bool is_untidy = link->is_untidy;
     link->is_untidy = false;
     unlock(link);
-    if (is_untidy && link->has_reply) post_receives(link);
+    if (is_untidy && link->has_reply) {
+        drop_stuck(link);
+        post_receives(link);
+    }
     watch_dials(link);
 }
 
@@ -1172,15 +1299,39 @@ static void wait_for_answers(struct link *link)
     unlock(link);
 }
 
+static size_t visitor_count(const struct link *link)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < LINK_PIPES_MAX; i++)
+        if (link->pipes[i] != 0 && !link->visitors[i].is_gone) count++;
+    return count;
+}
+
+static void cut_visitors(struct link *link)
+{
+    uint64_t deadline_ms = clock_ms() + CLOSE_WAIT_MS;
+    for (size_t i = 0; i < LINK_PIPES_MAX; i++) {
+        lock(link);
+        uint32_t pipe = link->visitors[i].is_gone ? 0 : link->pipes[i];
+        unlock(link);
+        if (pipe != 0) network_drop(link, pipe);
+    }
+    lock(link);
+    while (visitor_count(link) > 0 && wait_until(link, deadline_ms)) {}
+    unlock(link);
+}
+
 void link_close(struct link *link)
 {
     if (!link) return;
     wait_for_answers(link);
     for (size_t i = 0; i < LINK_DIALS_MAX; i++) dial_close(link->dials[i]);
+    cut_visitors(link);
     for (size_t i = 0; i < link->slot_count; i++) nng_aio_stop(link->slots[i]->receive);
     for (size_t i = 0; i < link->slot_count; i++) slot_free(link->slots[i]);
-    if (link->has_reply) nng_close(link->reply);
+    if (link->has_reply && !close_socket(link->reply)) link->is_left_to_nng = true;
     nng_msg_free(link->taken);
+    if (link->is_left_to_nng) return;
     pthread_mutex_destroy(&link->lock);
     pthread_cond_destroy(&link->changed);
     free(link);

@@ -56,10 +56,8 @@ static size_t feed_place(const struct marker *marker, const struct marker_feed *
     size_t low = 0, high = marker->feed_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (feed_order(&marker->feeds[middle], feed) < 0)
-            low = middle + 1;
-        else
-            high = middle;
+        if (feed_order(&marker->feeds[middle], feed) < 0) low = middle + 1;
+        else high = middle;
     }
     return low;
 }
@@ -70,7 +68,8 @@ const struct marker_feed *marker_find(const struct marker *marker, const struct 
     size_t place = feed_place(marker, &least);
     if (place == marker->feed_count) return NULL;
     const struct marker_feed *found = &marker->feeds[place];
-    return span_equal(relationship_span(&found->relationship), relationship_span(id)) ? found : NULL;
+    return span_equal(relationship_span(&found->relationship), relationship_span(id)) ? found
+                                                                                      : NULL;
 }
 
 static bool feeds_grow(struct marker *marker, struct err *e)
@@ -227,7 +226,7 @@ enum health marker_judge(const struct marker *home, const struct marker *mirror,
     if (!witness) return now->feed_count ? HEALTH_RESTORED : HEALTH_FINE;
     if (home && marker_ahead(home, now)) return HEALTH_RESTORED;
     if (mirror && marker_ahead(mirror, now)) return HEALTH_RESTORED;
-    /* A mirror of another folder that is not ahead stays from a home that was moved away from this path. */
+    /* A mirror of another folder that is not ahead stays from a home that was moved away. */
     return place_equal(witness, now) ? HEALTH_FINE : HEALTH_COPIED;
 }
 

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <time.h>
 
-#define LASTS_MAX_S (UINT64_C(366) * 24 * 3600) /* an invitation is a door left open: a year at most */
-#define DATE_BYTES 10                           /* YYYY-MM-DD */
+#define LASTS_MAX_S                                                                                \
+    (UINT64_C(366) * 24 * 3600) /* an invitation is a door left open: a year at most */
+#define DATE_BYTES 10           /* YYYY-MM-DD */
 #define FINGERPRINT_LINE_MAX (CODE_BYTES_MAX + 1 + 2 * 32 + 1)
 
 static uint64_t now_s(const struct world *world)
@@ -74,7 +75,8 @@ void pairing_identity_words(const struct key_public *a, const struct key_public 
                             size_t cap)
 {
     bool is_in_order = span_compare(key_public_span(a), key_public_span(b)) <= 0;
-    const span parts[] = {key_public_span(is_in_order ? a : b), key_public_span(is_in_order ? b : a)};
+    const span parts[] = {key_public_span(is_in_order ? a : b),
+                          key_public_span(is_in_order ? b : a)};
     struct hash hash = hash_labelled("counterpart/v1/identity-words", parts, 2);
     (void)words_write(&hash, 12, out, cap);
 }
@@ -132,8 +134,7 @@ static bool may_invite(struct home *home, struct relationship *r, const char *co
     if (!party) return no_party(r, code, e);
     if (strcmp(code, home_organisation(home)->code) == 0)
         return err_set(e, ERR_USAGE, "%s is this home itself", code);
-    if (party->is_confirmed)
-        return err_set(e, ERR_REFUSED, "%s has joined and is confirmed", code);
+    if (party->is_confirmed) return err_set(e, ERR_REFUSED, "%s has joined and is confirmed", code);
     return true;
 }
 
@@ -173,10 +174,11 @@ static bool invite(struct home *home, const struct invitation *invitation, struc
     char block[INVITATION_TEXT_MAX] = {0};
     struct sink sink = sink_over(block, sizeof block);
 
-    bool is_invited = home_keys(home, e) &&
-                      invitation_write(&sink, invitation, home_identity_key(home), e);
+    bool is_invited =
+        home_keys(home, e) && invitation_write(&sink, invitation, home_identity_key(home), e);
     if (is_invited && (text->full || sink.len > text->cap - text->len))
-        is_invited = err_set(e, ERR_LIMIT, "the invitation is %zu bytes and does not fit", sink.len);
+        is_invited =
+            err_set(e, ERR_LIMIT, "the invitation is %zu bytes and does not fit", sink.len);
     is_invited = is_invited && store_transact(inviting.store, keep_invited, &inviting, e);
     if (is_invited) sink_put(text, sink_span(&sink));
     secret_wipe(block, sizeof block);
@@ -242,7 +244,8 @@ static bool keep_joining(void *self, struct err *e)
     const char *address = i->address_count ? i->addresses[0] : NULL;
     span note = span_of(i->inviter_note, i->inviter_note_bytes);
     if (!relationship_add(store, &i->relationship, i->title, j->own_note, note, e)) return false;
-    if (!contact_put(store, &i->relationship, i->inviter.code, address, NULL, NULL, e)) return false;
+    if (!contact_put(store, &i->relationship, i->inviter.code, address, NULL, NULL, e))
+        return false;
     if (!joining_put(store, &i->relationship, j->text, e)) return false;
     /* Ours is kept as a contact's is: it is what the opener is told. */
     return !j->own_address || contact_put(store, &i->relationship, home_organisation(j->home)->code,
@@ -307,8 +310,7 @@ static bool has_spoken(struct home *home, const struct certificate *own, bool *o
     *out = false;
     if (feed_load(home_store(home), &own->relationship, &own->log, 0, &feed, &why))
         *out = feed.edge.size > 0;
-    else if (why.code != ERR_MISSING)
-        return err_set(e, why.code, "%s", why.said);
+    else if (why.code != ERR_MISSING) return err_set(e, why.code, "%s", why.said);
     return true;
 }
 
@@ -408,8 +410,8 @@ static bool certificate_equal(const struct certificate *a, const struct certific
 }
 
 /*
- * The `pair` entry, unless the party is known by this certificate. The first for a place stands, everywhere: whoever took
- * it cannot be replaced, not even by inviting again.
+ * The `pair` entry, unless the party is known by this certificate. The first for a place stands,
+ * everywhere: whoever took it cannot be replaced, not even by inviting again.
  */
 static bool admit_party(const struct admitting *a, struct err *e)
 {
@@ -449,7 +451,8 @@ static bool everybody_is_known(const struct relationship *r)
     return true;
 }
 
-static void parties_text(const struct relationship *r, struct sink *codes, struct sink *fingerprints)
+static void parties_text(const struct relationship *r, struct sink *codes,
+                         struct sink *fingerprints)
 {
     char hex[2 * sizeof(struct hash) + 1] = {0};
     for (unsigned i = 0; i < r->party_count; i++) {
@@ -495,7 +498,8 @@ static bool charter_offer(const struct admitting *a, struct err *e)
         text_field("start", span_text(date)),
     };
     size_t count = sizeof fields / sizeof fields[0];
-    if (!date_text(home_world(a->home), date, sizeof date)) count--; /* a clock beyond the year 9999 */
+    if (!date_text(home_world(a->home), date, sizeof date))
+        count--; /* a clock beyond the year 9999 */
     fields[3].value.text = span_text(date);
     return work_propose_inside(a->home, &ASKER_NODE, &r->id, vocabulary_find(span_text("charter")),
                                NULL, fields, count, &proposal, e);
@@ -530,8 +534,8 @@ static bool admit(void *self, struct err *e)
 bool pairing_admit(struct home *home, const uint8_t invitation_id[16], span certificate_note,
                    struct err *e)
 {
-    struct admitting admitting = {.home = home, .invitation_id = invitation_id,
-                                  .note = certificate_note};
+    struct admitting admitting = {
+        .home = home, .invitation_id = invitation_id, .note = certificate_note};
     if (!home_may_work(home, false, e)) return false;
     if (!certificate_read(certificate_note, &admitting.shown, e)) return false;
     OWNED(relationship_free) struct relationship *room = calloc(1, sizeof *room);
@@ -566,7 +570,7 @@ static bool look_at_entry(void *self, uint64_t index, const struct stored_entry 
     return false;
 }
 
-/* A party's certificate as it signed it: in its own first entry, or in the opener's `pair` entry. */
+/* A party's certificate as it signed it: in its own first entry, or in the opener's `pair`. */
 static bool certificate_find(struct home *home, const struct relationship *r,
                              const struct party *party, struct buffer *note, struct err *e)
 {

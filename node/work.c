@@ -177,23 +177,53 @@ static bool said_append(const struct said *said, const struct draft *drafts, siz
     return record_append(home_store(said->home), said->id, &author, drafts, count, ids, NULL, e);
 }
 
+/* One relationship. A feed of ours that is frozen or not begun seals nothing and stops no other. */
+static bool seal_one(struct home *home, const struct relationship_id *id, size_t *seals,
+                     struct err *e)
+{
+    struct author author = {.person = ASKER_NODE.person, .role = ASKER_NODE.role};
+    struct err why = {0};
+    size_t written = 0;
+    if (!home_log_key(home, id, &author.log_key, e)) return false;
+    if (!record_append(home_store(home), id, &author, NULL, 0, NULL, &written, &why)) {
+        if (why.code == ERR_REFUSED) return true;
+        if (e) *e = why;
+        return false;
+    }
+    *seals += written;
+    return true;
+}
+
+/* What had no effect and was refused does not keep back the seals that were due before it. */
+static bool seal_after_refusal(const struct said *said, const struct err *why, struct err *e)
+{
+    size_t seals = 0;
+    struct err unseen = {0};
+    if (why->code == ERR_CONFLICT && seal_one(said->home, said->id, &seals, &unseen) && seals)
+        (void)!home_mark(said->home, &unseen);
+    if (e) *e = *why;
+    return false;
+}
+
 /* Runs `work` in one transaction on the relationship as it is then, and writes the marker. */
 static bool said_in_one(struct said *said, bool (*work)(void *self, struct err *e), struct err *e)
 {
+    struct err why = {0};
     if (!may_start(said->home, said->asker, e)) return false;
     said->relationship = calloc(1, sizeof *said->relationship);
     if (!said->relationship) return err_memory(e);
-    bool is_said = store_transact(home_store(said->home), work, said, e);
+    bool is_said = store_transact(home_store(said->home), work, said, &why);
     free(said->relationship);
     said->relationship = NULL;
-    return is_said && home_mark(said->home, e);
+    return is_said ? home_mark(said->home, e) : seal_after_refusal(said, &why, e);
 }
 
 static bool relationship_ready(const struct said *said, struct err *e)
 {
     if (!relationship_load(home_store(said->home), said->id, said->relationship, e)) return false;
     if (said->relationship->is_open_known) return true;
-    (void)err_set(e, ERR_REFUSED, "the relationship's opener has not told us yet who its parties are");
+    (void)err_set(e, ERR_REFUSED,
+                  "the relationship's opener has not told us yet who its parties are");
     return err_next(e, "counterpart sync");
 }
 
@@ -209,8 +239,9 @@ static bool codes_check(const struct home *home, const char *const *codes, size_
         char shown[CODE_BYTES_MAX + 4] = {0};
         (void)span_show(span_text(codes[i]), shown, sizeof shown);
         if (!code_is_valid(span_text(codes[i])))
-            return err_set(e, ERR_USAGE, "'%s' is no party's code: 2 to %d of A-Z and 0-9, a letter "
-                           "first", shown, CODE_BYTES_MAX);
+            return err_set(e, ERR_USAGE,
+                           "'%s' is no party's code: 2 to %d of A-Z and 0-9, a letter first", shown,
+                           CODE_BYTES_MAX);
         for (size_t j = 0; j < i; j++)
             if (strcmp(codes[i], codes[j]) == 0)
                 return err_set(e, ERR_USAGE, "the party %s is named twice", shown);
@@ -335,8 +366,9 @@ static bool is_open_offer(const struct offer *offer)
 }
 
 /*
- * Nothing is agreed yet: whose terms a new offer starts from. Ours while it is open, else the oldest open one; when none
- * is open, the newest that was, ours before the others', so that an offer which lapsed is easily made again.
+ * Nothing is agreed yet: whose terms a new offer starts from. Ours while it is open, else the
+ * oldest open one; when none is open, the newest that was, ours before the others', so that an
+ * offer which lapsed is easily made again.
  */
 static const struct offer *offer_to_carry(const struct item_view *view, unsigned us)
 {
@@ -459,8 +491,14 @@ bool work_propose_inside(struct home *home, const struct asker *asker,
                          const struct hash *item, const struct body_field *fields,
                          size_t field_count, struct hash *proposal, struct err *e)
 {
-    struct said said = {.home = home, .asker = asker, .id = id, .noun = noun, .item = item,
-                        .fields = fields, .field_count = field_count, .out = proposal};
+    struct said said = {.home = home,
+                        .asker = asker,
+                        .id = id,
+                        .noun = noun,
+                        .item = item,
+                        .fields = fields,
+                        .field_count = field_count,
+                        .out = proposal};
     if (!asker_check(asker, e) || !is_proposable(noun, e)) return false;
     said.relationship = calloc(1, sizeof *said.relationship);
     if (!said.relationship) return err_memory(e);
@@ -473,8 +511,14 @@ bool work_propose(struct home *home, const struct asker *asker, const struct rel
                   const struct noun *noun, const struct hash *item, const struct body_field *fields,
                   size_t field_count, struct hash *proposal, struct err *e)
 {
-    struct said said = {.home = home, .asker = asker, .id = id, .noun = noun, .item = item,
-                        .fields = fields, .field_count = field_count, .out = proposal};
+    struct said said = {.home = home,
+                        .asker = asker,
+                        .id = id,
+                        .noun = noun,
+                        .item = item,
+                        .fields = fields,
+                        .field_count = field_count,
+                        .out = proposal};
     return is_proposable(noun, e) && said_in_one(&said, say_propose, e);
 }
 
@@ -499,8 +543,14 @@ static bool import_drafts(struct importing *import, struct err *e)
         import->drafts[i] = (struct draft){.verb = VERB_PROPOSE,
                                            .noun = import->said.noun->name,
                                            .item_count = 1,
-                                           .items = {{.is_new = true, .from_start = true}},
-                                           .body = {NULL, import->bodies.len - before}};
+                                           .items = {{
+                                               .is_new = true,
+                                               .from_start = true
+                                           }},
+                                           .body = {
+                                               NULL,
+                                               import->bodies.len - before
+                                           }};
     }
     for (size_t i = 0; i < import->row_count; i++) {
         import->drafts[i].body.at = &import->bodies.at[at];
@@ -724,8 +774,14 @@ bool work_state(struct home *home, const struct asker *asker, const struct relat
                 const struct noun *noun, const struct hash *item, const struct body_field *fields,
                 size_t field_count, struct hash *out, struct err *e)
 {
-    struct said said = {.home = home, .asker = asker, .id = id, .noun = noun, .item = item,
-                        .fields = fields, .field_count = field_count, .out = out};
+    struct said said = {.home = home,
+                        .asker = asker,
+                        .id = id,
+                        .noun = noun,
+                        .item = item,
+                        .fields = fields,
+                        .field_count = field_count,
+                        .out = out};
     if (!noun->is_stated)
         return err_set(e, ERR_USAGE, "%s has nothing to state: propose it", noun->name);
     if (field_count == 0) return err_set(e, ERR_USAGE, "say what of %s you state", noun->name);
@@ -745,25 +801,6 @@ static bool collect_id(void *self, const struct relationship_id *id)
     return list->is_whole = buffer_put(&list->ids, relationship_span(id), NULL);
 }
 
-/* One relationship; a feed of ours that is frozen by a fork seals nothing and stops no other. */
-static bool seal_one(struct home *home, const struct relationship_id *id,
-                     struct relationship *room, size_t *seals, struct err *e)
-{
-    struct author author = {.person = ASKER_NODE.person, .role = ASKER_NODE.role};
-    struct err why = {0};
-    size_t written = 0;
-    if (!relationship_load(home_store(home), id, room, e)) return false;
-    if (!room->is_open_known) return true;
-    if (!home_log_key(home, id, &author.log_key, e)) return false;
-    if (!record_append(home_store(home), id, &author, NULL, 0, NULL, &written, &why)) {
-        if (why.code == ERR_REFUSED) return true;
-        if (e) *e = why;
-        return false;
-    }
-    *seals += written;
-    return true;
-}
-
 bool work_seal(struct home *home, size_t *seals, struct err *e)
 {
     struct id_list list = {.is_whole = true};
@@ -775,17 +812,15 @@ bool work_seal(struct home *home, size_t *seals, struct err *e)
         if (e) *e = why;
         return false;
     }
-    struct relationship *room = calloc(1, sizeof *room);
-    bool is_fine = room && relationships_each(home_store(home), collect_id, &list, e);
-    if (!room || !list.is_whole) is_fine = err_memory(e);
+    bool is_fine = relationships_each(home_store(home), collect_id, &list, e);
+    if (!list.is_whole) is_fine = err_memory(e);
     span left = buffer_span(&list.ids), bytes = {0};
     struct relationship_id id = {0};
     while (is_fine && span_take(&left, sizeof id.bytes, &bytes)) {
         memcpy(id.bytes, bytes.at, bytes.len);
         /* One relationship in trouble does not keep the others from their seals. */
-        if (!seal_one(home, &id, room, &written, &why) && first.code == ERR_NONE) first = why;
+        if (!seal_one(home, &id, &written, &why) && first.code == ERR_NONE) first = why;
     }
-    free(room);
     buffer_wipe(&list.ids);
     if (!is_fine) return false;
     if (written && !home_mark(home, e)) return false;

@@ -138,9 +138,10 @@ static bool judge_due(const struct facts *facts, const struct act *act, const st
     struct tally tally = {0};
     if (!proposal_recorded(facts, id, &proposal, e)) return false;
     if (!tally_words(facts, &act->past, id, &tally, e)) return false;
-    if (tally.is_left) return facts->drop_due(facts->self, act->party, id, e);
+    /* Waiting comes first, so that what is due depends on what was folded and not on the order. */
     if (tally.is_waiting)
         return facts->put_due(facts->self, act->party, id, tally.party, tally.position, e);
+    if (tally.is_left) return facts->drop_due(facts->self, act->party, id, e);
 
     bool are_heads = false;
     const struct view view = {facts, &act->past, -1};

@@ -179,11 +179,11 @@ static bool add_item(void *self, const struct hash *item, unsigned party, uint64
 }
 
 static bool put_waiting(struct fold *fold, enum need need, const struct hash *entry, const struct hash *item,
-                        unsigned party, struct err *e)
+                        unsigned party, uint64_t time_ms, struct err *e)
 {
     return query_run(fold->store, QUERY_waiting_put, e,
                      BINDS(rel(fold), bind_number(need), hashed(entry), hashed(item), bind_number(party),
-                           bind_u64(fold->header->time_ms)));
+                           bind_u64(time_ms)));
 }
 
 static bool drop_waiting(struct fold *fold, enum need need, const struct hash *entry, struct err *e)
@@ -203,7 +203,12 @@ static bool add_proposal(void *self, const struct hash *id, const struct proposa
                              hashed(&p->changes[i].base))))
             return false;
     if (p->party == fold->our_party) return true;
-    return put_waiting(fold, NEED_WORD_ON_OFFER, id, &p->changes[0].item, p->party, e);
+    for (size_t i = 0; i < p->change_count; i++) {
+        struct revision revision;
+        enum found found = find_successor(fold, &p->changes[i], &revision, e);
+        if (found != ABSENT) return found == FOUND; /* overtaken before it came to us */
+    }
+    return put_waiting(fold, NEED_WORD_ON_OFFER, id, &p->changes[0].item, p->party, fold->header->time_ms, e);
 }
 
 /* An offer waits for us until we have spoken, somebody has said NO or its proposer has left it. */
@@ -261,7 +266,7 @@ static bool reference_of(struct fold *fold, const struct hash *item, char *out, 
     return buffer_put(noun, rows_bytes(&rows, 2), e);
 }
 
-/* Puts map number `ordinal` of an entry's body into its noun's typed table. A body that does not fit is not shown there. */
+/* Puts map number `ordinal` of an entry's body into its noun's typed table. A body that does not fit shows no fields. */
 static bool put_typed(struct fold *fold, enum field_kind kind, const struct hash *item, const struct hash *entry,
                       span body, size_t ordinal, struct err *e)
 {
@@ -272,7 +277,8 @@ static bool put_typed(struct fold *fold, enum field_kind kind, const struct hash
     OWNED_BUFFER noun_text = {0};
     if (!reference_of(fold, item, reference, sizeof reference, &noun_text, e)) return false;
     const struct noun *noun = vocabulary_find(buffer_span(&noun_text));
-    if (!noun || !body.at || !body_read(body, ordinal, fields, &count, &unfit)) return true;
+    if (!noun) return true;
+    if (!body.at || !body_read(body, ordinal, fields, &count, &unfit)) count = 0;
     return tables_put(fold->store, &fold->id, noun, kind, item, reference, entry, fields, count, e);
 }
 
@@ -326,21 +332,77 @@ static bool put_due(void *self, unsigned proposer, const struct hash *proposal, 
                            hashed(proposal)));
 }
 
+/*
+ * Of two statements on one item, the later is the one whose author had seen more; that is fixed by the entry itself and
+ * grows along every path, so that the newest does not depend on which came to us first.
+ */
+static uint64_t past_sum(const struct fold *fold)
+{
+    struct past past;
+    uint64_t sum = 0;
+    fold_past(fold, fold->at, &past);
+    for (size_t p = 0; p < PARTIES_MAX; p++) sum += past.below[p];
+    return sum;
+}
+
+static bool is_newest(struct fold *fold, const struct hash *statement, const struct hash *item, bool *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_item_statement, e, BINDS(rel(fold), hashed(item)));
+    *out = found == FOUND && span_equal(rows_bytes(&rows, 0), hash_span(statement));
+    return found != FOUND_FAILED;
+}
+
 static bool add_statement(void *self, const struct hash *id, const struct statement *s, struct err *e)
 {
     struct fold *fold = self;
     struct hash item = header_item(fold->header, &fold->entry, 0);
+    bool is_shown = false;
     sum_change(fold, true, "counterpart/v1/state/statement", id, s->party, 0);
     if (!query_run(fold->store, QUERY_statement_add, e,
-                   BINDS(rel(fold), hashed(id), hashed(&item), bind_number(s->party), bind_u64(s->position))) ||
-        !query_run(fold->store, QUERY_item_state, e, BINDS(hashed(id), rel(fold), hashed(&item))) ||
-        !query_run(fold->store, QUERY_waiting_restated, e, BINDS(rel(fold), hashed(&item))))
+                   BINDS(rel(fold), hashed(id), hashed(&item), bind_number(s->party), bind_u64(s->position),
+                         bind_u64(past_sum(fold)))) ||
+        !query_run(fold->store, QUERY_item_state, e, BINDS(rel(fold), hashed(&item))) ||
+        !is_newest(fold, id, &item, &is_shown, e))
         return false;
+    if (!is_shown) return true;
+    if (!query_run(fold->store, QUERY_waiting_restated, e, BINDS(rel(fold), hashed(&item)))) return false;
     const struct noun *noun = vocabulary_find(fold->header->noun);
     if (noun && noun->wants_acknowledgement && s->party != fold->our_party &&
-        !put_waiting(fold, NEED_WORD_ON_STATEMENT, id, &item, s->party, e))
+        !put_waiting(fold, NEED_WORD_ON_STATEMENT, id, &item, s->party, fold->header->time_ms, e))
         return false;
     return put_typed(fold, FIELD_STATEMENT, &item, id, fold->body, 0, e);
+}
+
+static bool entry_time(struct fold *fold, const struct hash *entry, uint64_t *out, struct err *e)
+{
+    struct header h;
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_entry_body, e, BINDS(rel(fold), hashed(entry)));
+    if (found != FOUND) return found == ABSENT && err_set(e, ERR_CORRUPT, "a word on a statement is not here");
+    if (!header_read(rows_bytes(&rows, 1), &h, e)) return false;
+    *out = h.time_ms;
+    return true;
+}
+
+/* Our statement waits for our answer as long as somebody disputes it and we have not restated it. */
+static bool settle_dispute(struct fold *fold, const struct hash *statement, struct err *e)
+{
+    struct hash entry, item;
+    uint64_t time_ms = 0;
+    bool is_shown = false;
+    OWNED_ROWS rows = {0};
+    if (!drop_waiting(fold, NEED_ANSWER_TO_DISPUTE, statement, e)) return false;
+    enum found found =
+        query_first(&rows, fold->store, QUERY_statement_disputed, e, BINDS(rel(fold), hashed(statement)));
+    if (found != FOUND) return found == ABSENT;
+    unsigned party = (unsigned)rows_number(&rows, 0);
+    if (!rows_fixed(&rows, 1, entry.bytes, sizeof entry.bytes, e) ||
+        !rows_fixed(&rows, 2, item.bytes, sizeof item.bytes, e))
+        return false;
+    rows_close(&rows);
+    if (!is_newest(fold, statement, &item, &is_shown, e) || !entry_time(fold, &entry, &time_ms, e)) return false;
+    return !is_shown || put_waiting(fold, NEED_ANSWER_TO_DISPUTE, statement, &item, party, time_ms, e);
 }
 
 static bool put_statement_word(void *self, const struct hash *statement, unsigned party, enum statement_word word,
@@ -357,14 +419,7 @@ static bool put_statement_word(void *self, const struct hash *statement, unsigne
                    BINDS(rel(fold), hashed(statement), bind_number(party), bind_number(word), hashed(entry))))
         return false;
     if (party == fold->our_party) return drop_waiting(fold, NEED_WORD_ON_STATEMENT, statement, e);
-    if (s.party != fold->our_party) return true;
-    if (word != STATEMENT_DISPUTED) return drop_waiting(fold, NEED_ANSWER_TO_DISPUTE, statement, e);
-    OWNED_ROWS rows = {0};
-    struct hash item;
-    if (query_first(&rows, fold->store, QUERY_statement, e, BINDS(rel(fold), hashed(statement))) != FOUND) return false;
-    if (!rows_fixed(&rows, 2, item.bytes, sizeof item.bytes, e)) return false;
-    rows_close(&rows);
-    return put_waiting(fold, NEED_ANSWER_TO_DISPUTE, statement, &item, party, e);
+    return s.party != fold->our_party || settle_dispute(fold, statement, e);
 }
 
 struct facts fold_facts(struct fold *fold)

@@ -24,6 +24,7 @@ static bool add_slot(void *self, const struct feed *feed)
     struct fold *fold = self;
     if (fold->feed_count == FEEDS_MAX) return true;
     struct fold_feed *slot = calloc(1, sizeof *slot);
+    fold->is_out_of_memory = !slot;
     if (!slot) return false;
     slot->feed = *feed;
     fold->feeds[fold->feed_count++] = slot;
@@ -97,7 +98,9 @@ bool fold_load(struct fold **out, struct store *store, const struct relationship
     if (!fold) return err_memory(e);
     fold->store = store;
     fold->id = *id;
-    if (!load_relationship(fold, e) || !feeds_each(store, id, add_slot, fold, e) || !load_fronts(fold, e)) return false;
+    if (!load_relationship(fold, e) || !feeds_each(store, id, add_slot, fold, e)) return false;
+    if (fold->is_out_of_memory) return err_memory(e);
+    if (!load_fronts(fold, e)) return false;
     find_limits(fold);
     *out = GIVE(fold);
     return true;
@@ -399,8 +402,39 @@ static bool fold_pair(struct fold *fold, enum effect *effect, struct err *e)
 
 /* ---- one entry ---- */
 
+/* Is that entry in the past of the one being folded? Only such may be looked at, for others come in any order. */
+static bool is_in_past(struct fold *fold, const struct hash *entry, bool *out, struct err *e)
+{
+    unsigned feed = 0;
+    uint64_t index = 0;
+    size_t at = 0;
+    struct err missing = {0};
+    *out = false;
+    if (!feed_find(fold->store, &fold->id, entry, &feed, &index, &missing))
+        return missing.code == ERR_MISSING || err_set(e, missing.code, "%s", missing.said);
+    const struct fold_feed *slot = slot_by_number(fold, feed, &at);
+    *out = slot && index < (slot == fold->at ? fold->index : fold->at->seen[at]);
+    return true;
+}
+
+/* An item that a newer version has touched can only be read. */
+static bool mark_newer(struct fold *fold, const struct hash *item, struct err *e)
+{
+    struct facts facts = fold_facts(fold);
+    struct past past;
+    unsigned party = 0;
+    uint64_t position = 0;
+    enum found found = facts.item(facts.self, item, &party, &position, e);
+    if (found != FOUND) return found == ABSENT;
+    fold_past(fold, fold->at, &past);
+    return party >= PARTIES_MAX || position >= past.below[party] ||
+           query_run(fold->store, QUERY_item_newer, e,
+                     BINDS(bind_blob(relationship_span(&fold->id)), bind_blob(hash_span(item))));
+}
+
 static bool touch(struct fold *fold, const struct hash *item, enum effect effect, struct err *e)
 {
+    if (effect == EFFECT_NEWER && !mark_newer(fold, item, e)) return false;
     return query_run(fold->store, QUERY_touch_add, e,
                      BINDS(bind_blob(relationship_span(&fold->id)), bind_blob(hash_span(item)),
                            bind_number(fold->at->feed.feed), bind_u64(fold->index), bind_number(effect)));
@@ -414,8 +448,10 @@ static bool touch_items(struct fold *fold, enum effect effect, struct err *e)
         struct hash item = header_item(h, &fold->entry, i);
         if (!touch(fold, &item, effect, e)) return false;
     }
+    bool is_known = false;
     if (h->item_count > 0) return true;
-    if (!h->has_ref) return touch(fold, &nothing, effect, e);
+    if (h->has_ref && !is_in_past(fold, &h->ref, &is_known, e)) return false;
+    if (!is_known) return touch(fold, &nothing, effect, e);
     struct hash items[ITEMS_MAX];
     size_t count = 0;
     enum found found = FOUND;
@@ -458,14 +494,6 @@ static bool nouns_match(struct fold *fold, const struct header *h, bool *out, st
     return true;
 }
 
-static bool mark_newer(struct fold *fold, struct err *e)
-{
-    const struct header *h = fold->header;
-    if (header_is_newer(h) || !h->has_ref) return true;
-    return query_run(fold->store, QUERY_item_newer, e,
-                     BINDS(bind_blob(relationship_span(&fold->id)), bind_blob(hash_span(&h->ref))));
-}
-
 /* A seal lists what it seals; R4 is the judge, and a list that disagrees is without effect. */
 static bool judge_seal(struct fold *fold, const struct act *act, enum effect *effect, struct err *e)
 {
@@ -500,7 +528,7 @@ static bool fold_effect(struct fold *fold, struct act *act, enum effect *effect,
     if (!is_match) *effect = EFFECT_NOT_KNOWN;
     if (header_is_newer(h) || h->verb == VERB_UNKNOWN) {
         *effect = EFFECT_NEWER;
-        return mark_newer(fold, e);
+        return true;
     }
     if (h->verb == VERB_SEAL) return judge_seal(fold, act, effect, e);
     if (h->verb == VERB_PAIR) return fold_pair(fold, effect, e);

@@ -25,6 +25,7 @@ struct fold {
     bool is_sum_changed;
     size_t feed_count;
     struct fold_feed *feeds[FEEDS_MAX];
+    bool is_out_of_memory;
     struct past limits; /* R9: per party, the earliest fork */
 
     /* the entry being folded */

@@ -114,7 +114,10 @@ QUERY(item_add,
 QUERY(item_place, "SELECT party, position FROM item WHERE relationship = $1 AND item = $2")
 QUERY(item_reference, "SELECT party, number, noun FROM item WHERE relationship = $1 AND item = $2")
 QUERY(item_revise, "UPDATE item SET revision = $1 WHERE relationship = $2 AND item = $3")
-QUERY(item_state, "UPDATE item SET statement = $1 WHERE relationship = $2 AND item = $3")
+QUERY(item_state,
+      "UPDATE item SET statement = (SELECT s.statement FROM statement s WHERE s.relationship = $1 AND s.item = $2"
+      " ORDER BY s.past DESC, s.statement DESC LIMIT 1) WHERE relationship = $1 AND item = $2")
+QUERY(item_statement, "SELECT statement FROM item WHERE relationship = $1 AND item = $2")
 QUERY(item_newer, "UPDATE item SET needs_newer = 1 WHERE relationship = $1 AND item = $2")
 QUERY(item,
       "SELECT item, noun, party, number, entry, revision, statement, needs_newer FROM item WHERE relationship = $1 AND item = $2")
@@ -174,8 +177,12 @@ QUERY(due_after,
 QUERY(due_put, "INSERT INTO due (relationship, proposer, gate_party, gate_position, proposal) VALUES ($1, $2, $3, $4, $5)")
 QUERY(due_drop, "DELETE FROM due WHERE relationship = $1 AND proposal = $2")
 QUERY(statement, "SELECT party, position, item FROM statement WHERE relationship = $1 AND statement = $2")
-QUERY(statement_add, "INSERT INTO statement (relationship, statement, item, party, position) VALUES ($1, $2, $3, $4, $5)")
+QUERY(statement_add,
+      "INSERT INTO statement (relationship, statement, item, party, position, past) VALUES ($1, $2, $3, $4, $5, $6)")
 QUERY(statement_word, "SELECT word FROM statement_word WHERE relationship = $1 AND statement = $2 AND party = $3")
+QUERY(statement_disputed, /* by the first of the parties that do */
+      "SELECT w.party, w.entry, s.item FROM statement_word w JOIN statement s ON s.relationship = w.relationship"
+      " AND s.statement = w.statement WHERE w.relationship = $1 AND w.statement = $2 AND w.word = 2 ORDER BY w.party LIMIT 1")
 QUERY(statement_words, "SELECT party, word FROM statement_word WHERE relationship = $1 AND statement = $2")
 QUERY(statement_word_put,
       "INSERT INTO statement_word (relationship, statement, party, word, entry) VALUES ($1, $2, $3, $4, $5)"
@@ -201,7 +208,7 @@ QUERY(waiting_put,
       " ON CONFLICT (relationship, need, entry) DO NOTHING")
 QUERY(waiting_drop, "DELETE FROM waiting WHERE relationship = $1 AND need = $2 AND entry = $3")
 QUERY(waiting_overtaken,
-      "DELETE FROM waiting WHERE relationship = $1 AND item = $2 AND need = 0 AND entry IN"
+      "DELETE FROM waiting WHERE relationship = $1 AND need = 0 AND entry IN"
       " (SELECT proposal FROM change WHERE relationship = $1 AND item = $2 AND base = $3)")
 QUERY(waiting_restated, "DELETE FROM waiting WHERE relationship = $1 AND item = $2 AND need IN (1, 2)")
 QUERY(sealed_by, "SELECT 1 FROM proposal WHERE relationship = $1 AND seal_entry = $2 LIMIT 1")

@@ -216,9 +216,10 @@ CREATE TABLE statement (
     item BLOB NOT NULL,
     party INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    past INTEGER NOT NULL,               -- how much its author had seen: the newest of an item is that with the most
     PRIMARY KEY (relationship, statement)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX statement_by_item ON statement (relationship, item, party, position);
+CREATE INDEX statement_by_item ON statement (relationship, item, past);
 
 CREATE TABLE statement_word (
     relationship BLOB NOT NULL,

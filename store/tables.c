@@ -235,7 +235,10 @@ static bool dump_one(void *self, const char *table, struct err *e)
 {
     const struct dumping *d = self;
     char sql[128];
-    (void)snprintf(sql, sizeof sql, "SELECT * FROM \"%s\" WHERE relationship = $1", table);
+    /* Which party's word a due proposal waits for depends on which came to us last; that it is due does not. */
+    if (strcmp(table, "due") == 0)
+        (void)snprintf(sql, sizeof sql, "SELECT proposer, proposal FROM due WHERE relationship = $1 ORDER BY proposal");
+    else (void)snprintf(sql, sizeof sql, "SELECT * FROM \"%s\" WHERE relationship = $1", table);
     return d->each(d->self, span_text(table)) && database_dump(d->store, sql, d->id, d->each, d->self, e);
 }
 

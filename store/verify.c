@@ -19,7 +19,7 @@ struct verifying {
     void *self;
     uint64_t entries, findings;
     char codes[PARTIES_MAX][CODE_BYTES_MAX + 1];
-    bool is_certified[PARTIES_MAX];
+    bool is_certified[PARTIES_MAX], is_named[PARTIES_MAX]; /* is_named: the opener's feed has said who it is */
     struct certificate certificates[PARTIES_MAX]; /* as the parties' rows say */
     size_t feed_count;
     struct checked_feed *feeds; /* FEEDS_MAX of them */
@@ -112,7 +112,10 @@ static bool parties_check(struct verifying *v, struct err *e)
     return found == ABSENT;
 }
 
-/* A certificate in an entry of the opener's feed: its own in `open`, the others' in `pair`. */
+/*
+ * A certificate in an entry of the opener's feed, its own in `open`, the others' in `pair`: the first for each party is
+ * the one it has to be known by.
+ */
 static void certificate_check(struct verifying *v, const char *where, const struct header *h, span body)
 {
     struct body_field fields[FIELDS_MAX];
@@ -122,10 +125,14 @@ static void certificate_check(struct verifying *v, const char *where, const stru
     if (!body_read(body, 0, fields, &count, NULL)) return;
     const struct value *note = body_find(fields, count, "certificate");
     if (!note || !note->is_text || !certificate_read(note->text, &c, NULL)) return;
-    for (unsigned p = 0; p < PARTIES_MAX; p++)
-        if (v->is_certified[p] && strcmp(v->codes[p], c.code) == 0 && h->verb == VERB_OPEN &&
-            !key_public_equal(&v->certificates[p].identity, &c.identity))
+    bool is_whole = c.has_log && c.has_receipt && c.has_transport &&
+                    span_equal(relationship_span(&c.relationship), relationship_span(v->id));
+    for (unsigned p = 0; p < PARTIES_MAX && is_whole; p++) {
+        if (!v->is_certified[p] || v->is_named[p] || strcmp(v->codes[p], c.code) != 0) continue;
+        v->is_named[p] = true;
+        if (!key_public_equal(&v->certificates[p].identity, &c.identity))
             report(v, where, "its identity key is not the one %s is known by", v->codes[p]);
+    }
     if (h->verb != VERB_OPEN) return;
     const struct value *text = body_find(fields, count, "nonce");
     if (!text || !text->is_text || !hex_read(text->text, nonce, sizeof nonce)) return;
@@ -340,7 +347,6 @@ static void body_check(struct walk *w, uint64_t index, const struct header *h, c
     }
     if (rows_is_null(rows, 3)) return; /* erased or never here: the feed verifies without it */
     memcpy(salt, kept.at, sizeof salt);
-    body = rows_bytes(rows, 3); /* asking for another column may have moved it */
     struct hash digest = body_digest(salt, body);
     bool is_size = h->body_bytes == body.len, is_digest = hash_equal(&digest, &h->body_digest);
     if (is_size && is_digest) {

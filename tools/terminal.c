@@ -8,7 +8,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define COLUMNS_WITHOUT 100
+#define COLUMNS_WITHOUT 120
 #define COLUMNS_LEAST 60
 
 bool terminal_can_ask(void) { return isatty(STDIN_FILENO) && isatty(STDERR_FILENO); }

@@ -9,7 +9,7 @@
 
 bool terminal_can_ask(void);   /* stdin and stderr are terminals */
 bool terminal_is_out(void);    /* stdout is one */
-size_t terminal_columns(void); /* of stdout; 100 when it is no terminal */
+size_t terminal_columns(void); /* of stdout; 120 when it is no terminal */
 
 enum paint { PAINT_PLAIN, PAINT_STRONG, PAINT_FAINT, PAINT_GOOD, PAINT_WAIT, PAINT_BAD };
 /* The escape sequence for stdout, or "". PAINT_PLAIN ends the others. */

@@ -39,17 +39,33 @@ static void line_json(struct telling *telling, const struct history_line *line)
     json_end(json);
 }
 
-/* "due 2026-12-18, owner BOLT": certificates and the like stay out. */
+static void write_field(struct sink *text, const struct body_field *field)
+{
+    char room[SHOW_VALUE_MAX] = {0}, shown[121] = {0}, flat[120] = {0};
+    span value = show_value(&field->value, room);
+    size_t len = value.len < sizeof flat ? value.len : sizeof flat;
+    for (size_t i = 0; i < len; i++)
+        flat[i] = value.at[i] == '\n' || value.at[i] == '\r' ? ' ' : (char)value.at[i];
+    if (text->len) sink_text(text, ", ");
+    sink_put(text, field->name);
+    sink_text(text, " ");
+    sink_text(text, span_show(span_of(flat, len), shown, sizeof shown));
+}
+
+/* "title Paint, due 2026-12-18": in the vocabulary's order, then what it does not know; keys stay out. */
 static void write_fields(const struct history_line *line, char out[WHAT_BYTES_MAX])
 {
     struct sink text = sink_over(out, WHAT_BYTES_MAX - 1);
+    const struct noun *noun = vocabulary_find(span_text(line->noun));
+    for (size_t f = 0; noun && f < noun->field_count; f++)
+        for (size_t i = 0; i < line->field_count; i++)
+            if (span_equal(line->fields[i].name, span_text(noun->fields[f].name)))
+                write_field(&text, &line->fields[i]);
     for (size_t i = 0; i < line->field_count; i++) {
-        char room[SHOW_VALUE_MAX] = {0}, shown[121] = {0};
-        if (span_equal(line->fields[i].name, span_text("certificate"))) continue;
-        if (text.len) sink_text(&text, ", ");
-        sink_put(&text, line->fields[i].name);
-        sink_text(&text, " ");
-        sink_text(&text, span_show(show_value(&line->fields[i].value, room), shown, sizeof shown));
+        span name = line->fields[i].name;
+        if (noun && noun_field(noun, name)) continue;
+        if (span_equal(name, span_text("certificate")) || span_equal(name, span_text("nonce"))) continue;
+        write_field(&text, &line->fields[i]);
     }
     out[text.len] = '\0';
 }

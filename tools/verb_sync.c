@@ -46,12 +46,11 @@ static bool nobody(const struct reach *reach, const struct runner_outcome *outco
 
 static void print_outcome(const struct engine_counts *counts, bool is_in_step)
 {
-    printf("Sent %llu entries, received %llu, in %llu round trips (%llu bytes out, %llu in).\n",
+    printf("Entries sent: %llu, received: %llu. Round trips: %llu. Bytes out: %llu, in: %llu.\n",
            (unsigned long long)counts->entries_sent, (unsigned long long)counts->entries_received,
            (unsigned long long)counts->round_trips, (unsigned long long)counts->bytes_sent,
            (unsigned long long)counts->bytes_received);
-    printf("%s\n",
-           is_in_step ? "In step." : "Not in step: `counterpart status` says who holds what.");
+    printf("%s\n", is_in_step ? "In step." : "Not in step: `counterpart status` says who holds what.");
 }
 
 bool verb_sync(struct command *c, struct err *e)

@@ -70,10 +70,10 @@ static bool verify_one(struct command *c, const struct relationship *relationshi
         json_put_bool(c->json, "verified", verifying->findings == before);
         json_end(c->json);
     } else if (verifying->findings == before) {
-        printf("  %llu entries: every byte, signature, receipt and item is as it should be\n",
+        printf("  every byte, signature, receipt and item is as it should be (entries: %llu)\n",
                (unsigned long long)entries);
     } else {
-        printf("  %llu entries checked\n", (unsigned long long)entries);
+        printf("  (entries checked: %llu)\n", (unsigned long long)entries);
     }
     return true;
 }

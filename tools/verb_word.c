@@ -167,8 +167,15 @@ static bool show_after(struct command *c, struct named *named, const struct offe
         if (before) json_put_hex(c->json, "proposal", hash_span(&proposal));
         return true;
     }
+    if (!before) {
+        char id[SHOW_ID_DIGITS + 1] = {0}, words[32] = {0};
+        enum statement_word word = named->view.statement_words[named->relationship->our_party];
+        show_choice(span_text(show_statement_word(word)), words, sizeof words);
+        printf("%s: statement %s %s\n", named->view.ref, show_id(&named->view.statement, id), words);
+        return true;
+    }
     const char *words = show_state_words(&named->view);
-    for (size_t i = 0; before && i < named->view.offer_count; i++)
+    for (size_t i = 0; i < named->view.offer_count; i++)
         if (hash_equal(&named->view.offers[i].proposal, &proposal))
             words = show_standing_words(named->view.offers[i].standing);
     printf("%s: %s\n", named->view.ref, words);

@@ -192,10 +192,10 @@ static void init_refuses_names_that_are_not_valid(void **state)
 {
     (void)state;
     static const struct organisation wrong[] = {
-        {"", "acme.example", "ACME", {{0}}},         {"Ac\nme", "acme.example", "ACME", {{0}}},
-        {"Acme", "acme", "ACME", {{0}}},             {"Acme", "acme..example", "ACME", {{0}}},
-        {"Acme", "acme.example", "A", {{0}}},        {"Acme", "acme.example", "acme", {{0}}},
-        {"Acme", "acme.example", "1ACME", {{0}}},    {"Acme", "ACME.example", "ACME", {{0}}},
+        {"", "acme.example", "ACME", {{0}}},      {"Ac\nme", "acme.example", "ACME", {{0}}},
+        {"Acme", "acme", "ACME", {{0}}},          {"Acme", "acme..example", "ACME", {{0}}},
+        {"Acme", "acme.example", "A", {{0}}},     {"Acme", "acme.example", "acme", {{0}}},
+        {"Acme", "acme.example", "1ACME", {{0}}}, {"Acme", "ACME.example", "ACME", {{0}}},
     };
     struct home_options options = options_of("acme");
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
@@ -427,7 +427,8 @@ static void a_marker_behind_the_database_is_a_crash(void **state)
     say_something_in("acme");
     shell("cp -a acme/marker behind && cp -a state state-behind");
     say_something_in("acme");
-    shell("cp -a acme/marker now && cp -a behind acme/marker && rm -r state && mv state-behind state");
+    shell("cp -a acme/marker now && cp -a behind acme/marker && rm -r state && mv state-behind "
+          "state");
 
     assert_health("acme", HEALTH_FINE);
 
@@ -611,7 +612,8 @@ static void what_another_process_adopts_and_gets_back_is_seen(void **state)
     assert_int_equal(home_health(daemon), HEALTH_RECOVERING);
     for (size_t i = 0; i < 2; i++) worked(home_returned(daemon, &ids[i], "ACME", &scene.e));
     worked(home_may_work(command, false, &scene.e));
-    worked(home_adopt(command, &scene.e)); /* a person wants to be sure: the daemon signs nothing from now on */
+    worked(home_adopt(
+        command, &scene.e)); /* a person wants to be sure: the daemon signs nothing from now on */
     assert_false(home_may_work(daemon, false, &scene.e));
     home_close(daemon);
     home_close(command);

@@ -22,7 +22,8 @@ static struct hash hash_filled(uint8_t byte)
     return hash;
 }
 
-static struct marker_feed feed_of(uint8_t relationship, uint8_t log_key, uint64_t size, uint8_t root)
+static struct marker_feed feed_of(uint8_t relationship, uint8_t log_key, uint64_t size,
+                                  uint8_t root)
 {
     struct marker_feed feed = {.log_key = key_of(log_key), .size = size, .root = hash_filled(root)};
     memset(feed.relationship.bytes, relationship, sizeof feed.relationship.bytes);
@@ -70,7 +71,8 @@ static void a_marker_is_read_as_it_was_written(void **state)
         struct err e = {0};
         written.place.inode = test_random_next(&random);
         for (uint8_t i = 0; i < round; i++)
-            add(&written, feed_of((uint8_t)(i * 37), i, 1 + test_random_below(&random, 1u << 20), i));
+            add(&written,
+                feed_of((uint8_t)(i * 37), i, 1 + test_random_below(&random, 1u << 20), i));
 
         write_marker(&written, &file);
         assert_true(marker_read(buffer_span(&file), &read, &e));
@@ -185,7 +187,19 @@ static void a_relationship_s_feed_is_found(void **state)
 /* ---- judging ---- */
 
 /* What a marker may say when the database holds two feeds of 5 entries each. */
-enum said { NONE, SAME, BEHIND, AHEAD, FORKED, UNKNOWN, INODE, DEVICE, MACHINE, COPY_AHEAD, FOREIGN };
+enum said {
+    NONE,
+    SAME,
+    BEHIND,
+    AHEAD,
+    FORKED,
+    UNKNOWN,
+    INODE,
+    DEVICE,
+    MACHINE,
+    COPY_AHEAD,
+    FOREIGN
+};
 
 static const struct marker *marker_saying(enum said said, struct marker *out)
 {
@@ -218,14 +232,12 @@ static const struct marker *marker_saying(enum said said, struct marker *out)
 static void every_pair_of_markers_is_judged_as_the_design_says(void **state)
 {
     (void)state;
-    /* F fine, R restored, C copied. Rows: the home's own marker; columns: its mirror, in the order of enum said. */
+    /* F fine, R restored, C copied. Rows: the home's marker; columns: its mirror; as enum said. */
     static const char *const expected[] = {
-        [NONE] = "RFFRRRCCCRR",       [SAME] = "FFFRRRFFFRF",
-        [BEHIND] = "FFFRRRFFFRF",     [AHEAD] = "RRRRRRRRRRR",
-        [FORKED] = "RRRRRRRRRRR",     [UNKNOWN] = "RRRRRRRRRRR",
-        [INODE] = "CCCRRRCCCRC",      [DEVICE] = "CCCRRRCCCRC",
-        [MACHINE] = "CCCRRRCCCRC",    [COPY_AHEAD] = "RRRRRRRRRRR",
-        [FOREIGN] = "RFFRRRCCCRR",
+        [NONE] = "RFFRRRCCCRR",       [SAME] = "FFFRRRFFFRF",    [BEHIND] = "FFFRRRFFFRF",
+        [AHEAD] = "RRRRRRRRRRR",      [FORKED] = "RRRRRRRRRRR",  [UNKNOWN] = "RRRRRRRRRRR",
+        [INODE] = "CCCRRRCCCRC",      [DEVICE] = "CCCRRRCCCRC",  [MACHINE] = "CCCRRRCCCRC",
+        [COPY_AHEAD] = "RRRRRRRRRRR", [FOREIGN] = "RFFRRRCCCRR",
     };
     static const char letters[] = {
         [HEALTH_FINE] = 'F', [HEALTH_RESTORED] = 'R', [HEALTH_COPIED] = 'C'};
@@ -291,7 +303,8 @@ static bool disk_write(void *self, const char *path, span bytes, struct err *e)
     struct disk *disk = self;
     (void)bytes;
     if (disk->written_count + 1 == disk->fails_at) return err_set(e, ERR_DISK, "no room");
-    assert_true(span_to_text(span_text(path), disk->written[disk->written_count++], MARKER_PATH_MAX));
+    assert_true(
+        span_to_text(span_text(path), disk->written[disk->written_count++], MARKER_PATH_MAX));
     return true;
 }
 

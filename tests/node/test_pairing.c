@@ -177,7 +177,8 @@ static void carry(struct home *from, struct home *to, const struct relationship_
 
 /* ---- pairing, as the engine does it ---- */
 
-static struct relationship_id open_between(struct home *opener, const char *const *codes, size_t count)
+static struct relationship_id open_between(struct home *opener, const char *const *codes,
+                                           size_t count)
 {
     struct relationship_id id = {0};
     worked(work_open(opener, &anna, "Supply of gears", codes, count, &id, &scene.e));
@@ -258,7 +259,8 @@ static void invite_bolt(const char *const *codes, size_t count)
 
 static bool join_bolt(void)
 {
-    if (!pairing_join(BOLT, sink_span(&bolts.text), NULL, &bolts.invitation, &scene.e)) return false;
+    if (!pairing_join(BOLT, sink_span(&bolts.text), NULL, &bolts.invitation, &scene.e))
+        return false;
     bolts.shown = invitation_id_of(bolts.invitation.secret);
     return true;
 }
@@ -271,9 +273,8 @@ static bool admit(span certificate)
 /* ---- check words ---- */
 
 /* Computed by a separate program from FORMAT.md section 10. */
-static const char identity_words[] =
-    "eternal mural fish inhabit dictate visitor "
-    "theme globe owner theme cedar width";
+static const char identity_words[] = "eternal mural fish inhabit dictate visitor "
+                                     "theme globe owner theme cedar width";
 
 static void check_words_are_as_the_format_says(void **state)
 {
@@ -289,8 +290,8 @@ static void check_words_are_as_the_format_says(void **state)
     memset(nonce_b, 0x55, sizeof nonce_b);
 
     struct hash commitment = pairing_commitment(nonce_a, &id);
-    assert_string_equal(hex_write(hash_span(&commitment), hex, sizeof hex), 
-        "0e5a56a9c1311a70ee75e000277cf8e633bc61458257a59700c2f44ed645209a");
+    assert_string_equal(hex_write(hash_span(&commitment), hex, sizeof hex),
+                        "0e5a56a9c1311a70ee75e000277cf8e633bc61458257a59700c2f44ed645209a");
     pairing_words(&id, &a, &b, nonce_a, nonce_b, words, sizeof words);
     assert_string_equal(words, "brother acquire lasso dream noun triangle");
     pairing_identity_words(&a, &b, words, sizeof words);
@@ -502,8 +503,12 @@ static span forged(void (*change)(struct certificate *certificate))
 {
     static uint8_t note[CERTIFICATE_BYTES_MAX];
     struct sink sink = sink_over(note, sizeof note);
-    struct certificate c = {.relationship = bolts.id, .code = "BOLT", .domain = "bolt.example",
-                            .name = "Bolt AG", .has_log = true, .has_receipt = true,
+    struct certificate c = {.relationship = bolts.id,
+                            .code = "BOLT",
+                            .domain = "bolt.example",
+                            .name = "Bolt AG",
+                            .has_log = true,
+                            .has_receipt = true,
                             .has_transport = true};
     worked(home_keys(CRUX, &scene.e));
     c.identity = home_organisation(CRUX)->identity;
@@ -607,7 +612,8 @@ static bool look_at_charter(void *self, struct item_view *view)
         body_find(view->offers[0].fields, view->offers[0].field_count, "fingerprints");
     assert_non_null(lines);
     charters->fingerprint_lines = 1;
-    for (size_t i = 0; i < lines->text.len; i++) charters->fingerprint_lines += lines->text.at[i] == '\n';
+    for (size_t i = 0; i < lines->text.len; i++)
+        charters->fingerprint_lines += lines->text.at[i] == '\n';
     return true;
 }
 

@@ -1,0 +1,101 @@
+/*
+ * parties - two or three parties for tests, each with its own store and keys, all from one seed.
+ *
+ * They have opened a relationship and are in step when parties_open returns. What they say stays with them until it is
+ * carried. Whatever fails here fails the test that called it. Include after <cmocka.h>.
+ */
+#pragma once
+#include "store/record.h"
+#include "tests/testing.h"
+
+enum { ACME, BOLT, CORD, SIDES_MAX };
+
+struct parties;
+struct side {
+    struct parties *all;
+    unsigned party;
+    char code[CODE_BYTES_MAX + 1];
+    char path[128]; /* of its database */
+    struct world world;
+    struct test_random random;
+    struct store *store;
+    struct signing_key *identity, *log, *receipt;
+    struct certificate certificate;
+    uint8_t note[CERTIFICATE_BYTES_MAX]; /* the certificate, signed */
+    size_t note_bytes;
+    struct author author;
+};
+struct parties {
+    char folder[64];
+    size_t count;
+    struct relationship_id id;
+    int64_t now_ms; /* one clock for all; it ticks when it is read */
+    struct side sides[SIDES_MAX];
+};
+
+void parties_open(struct parties *p, size_t count, uint64_t seed);
+void parties_close(struct parties *p);
+/* Succeeds or fails the test with the sentence. */
+void expect(bool is_fine, const struct err *e);
+
+/* ---- saying ---- */
+
+struct hash say(struct parties *p, unsigned us, const struct draft *draft);
+/* Answers (accept ...) and says with what code it was refused. */
+enum err_code answer_refused(struct parties *p, unsigned us, enum verb verb, const struct hash *ref);
+struct hash propose_new(struct parties *p, unsigned us, const char *title);
+/* `base` NULL: start. */
+struct hash propose_on(struct parties *p, unsigned us, const struct hash *item, const struct hash *base,
+                       const char *title);
+/* accept, decline, withdraw, acknowledge, dispute, comment: whatever refers to an entry. */
+struct hash answer(struct parties *p, unsigned us, enum verb verb, const struct hash *ref);
+struct hash appoint(struct parties *p, unsigned us, const struct hash *item, const char *person);
+struct hash report_progress(struct parties *p, unsigned us, const struct hash *item, const struct hash *base,
+                            int64_t percent);
+/* Writes what is due; how many. */
+size_t seal_due(struct parties *p, unsigned us);
+
+/* ---- carrying ---- */
+
+/* Everything new of `owner`'s feed that `from` holds goes to `to`, which folds it and gives `from` a receipt. */
+void carry(struct parties *p, unsigned owner, unsigned from, unsigned to);
+/* The same below `size`, under a proof. */
+void carry_upto(struct parties *p, unsigned owner, unsigned from, unsigned to, uint64_t size);
+/* `from`'s own feed. */
+void send(struct parties *p, unsigned from, unsigned to);
+/* Carries and seals until nobody has anything new for anybody. */
+void settle(struct parties *p);
+
+/*
+ * `us` once more, in a fresh store that holds nothing but its certificate: `replica` is `p` with that store in its
+ * place. What it takes comes from the others. Close it with replica_close, before `p`.
+ */
+void replica_open(struct parties *replica, const struct parties *p, unsigned us);
+void replica_close(struct parties *replica, unsigned us);
+
+/* ---- a party that breaks the rules ---- */
+
+/* The next header of a party's own feed, with an empty front and body: to be spoiled by the test. */
+struct header next_header(struct parties *p, unsigned us, enum verb verb, const char *noun);
+/* A row that names everything `us` has folded of `named`. */
+void add_front(struct parties *p, struct header *h, unsigned us, unsigned named);
+/* Appends a header whatever it says, signs, and folds as far as it goes. `body` NULL: one empty map. */
+struct hash say_header(struct parties *p, unsigned us, struct header *h, const span *body);
+struct hash say_leaf(struct parties *p, unsigned us, span leaf, const span *body);
+
+/* ---- looking ---- */
+
+struct feed feed_of(struct parties *p, unsigned us, unsigned owner);
+struct hash state_digest(struct parties *p, unsigned us);
+struct hash tables_digest(struct parties *p, unsigned us);
+/* How a proposal stands in the view of its item; fails the test when it is not shown. */
+enum standing standing_of(struct parties *p, unsigned us, const struct hash *item, const struct hash *proposal);
+/* Of an entry, as history shows it. */
+enum effect effect_of(struct parties *p, unsigned us, const struct hash *entry);
+size_t inbox_count(struct parties *p, unsigned us);
+/* Findings of record_verify; the last is kept for the test to read. */
+size_t verify_count(struct parties *p, unsigned us, struct finding *last);
+void rebuild(struct parties *p, unsigned us);
+/* Every side has the same state digest; everybody's tables are what a rebuild makes, and verify finds nothing. */
+void assert_same_everywhere(struct parties *p);
+void assert_hash_equal(const struct hash *a, const struct hash *b);
