@@ -31,6 +31,7 @@
 #define WATCH_MS 20               /* how often a first attempt is looked at */
 #define RECONNECT_LEAST_MS 100
 #define RECONNECT_MOST_MS 5000
+#define RECONNECT_NEVER_MS 3600000
 #define REQUEST_ID_BYTES 4        /* which nng puts before every frame and counts with it */
 
 struct post {
@@ -779,6 +780,11 @@ static void dial_cut(struct dial *dial)
     dial->is_closing = true;
     uint32_t pipes[] = {dial->pipe, dial->coming};
     unlock(link);
+    /* Not at once again: nng 1.5.2 never frees a connection that is just being made when its dialer closes. */
+    if (dial->has_dialer) {
+        (void)nng_dialer_set_ms(dial->dialer, NNG_OPT_RECONNMAXT, RECONNECT_NEVER_MS);
+        (void)nng_dialer_set_ms(dial->dialer, NNG_OPT_RECONNMINT, RECONNECT_NEVER_MS);
+    }
     for (size_t i = 0; i < sizeof pipes / sizeof pipes[0]; i++)
         if (pipes[i] != 0) cut((nng_pipe){.id = pipes[i]});
     lock(link);

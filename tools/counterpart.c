@@ -146,7 +146,8 @@ static int run(struct command *c, int argc, char *const *argv)
 int main(int argc, char **argv)
 {
     struct command command = {0};
-    (void)setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of characters; everything is UTF-8 */
-    (void)umask(077);                     /* what we write is the owner's alone */
+    (void)setlocale(LC_CTYPE, "C.UTF-8");   /* for the width of characters; everything is UTF-8 */
+    (void)umask(077);                       /* what we write is the owner's alone */
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* so that data and talk come in order */
     return run(&command, argc, argv);
 }

@@ -15,6 +15,12 @@ struct telling {
     size_t count;
 };
 
+/* Several proposals that become due at once are all sealed by the first entry; each has a seal of its own to say so. */
+static bool has_sealed(const struct history_line *line)
+{
+    return line->sealed_something || strcmp(line->verb, "seal") == 0;
+}
+
 static void line_json(struct telling *telling, const struct history_line *line)
 {
     struct json *json = telling->c->json;
@@ -64,7 +70,8 @@ static void write_fields(const struct history_line *line, char out[WHAT_BYTES_MA
     for (size_t i = 0; i < line->field_count; i++) {
         span name = line->fields[i].name;
         if (noun && noun_field(noun, name)) continue;
-        if (span_equal(name, span_text("certificate")) || span_equal(name, span_text("nonce"))) continue;
+        if (span_equal(name, span_text("certificate")) || span_equal(name, span_text("nonce")))
+            continue;
         write_field(&text, &line->fields[i]);
     }
     out[text.len] = '\0';
@@ -95,7 +102,7 @@ static bool tell_line(void *self, const struct history_line *line)
     if (line->is_waiting) table_put_text(table, "waits for what it rests on", PAINT_BAD);
     else if (line->effect != EFFECT_FULL)
         table_put_text(table, effect_words(line->effect), PAINT_BAD);
-    else table_put_text(table, line->sealed_something ? "agreed by this" : "", PAINT_GOOD);
+    else table_put_text(table, has_sealed(line) ? "agreed" : "", PAINT_GOOD);
     table_put_text(table, fields, PAINT_PLAIN);
     return true;
 }
