@@ -268,7 +268,7 @@ static bool send_push(struct engine *engine, struct dial *d, struct job *job, st
     struct message_receipt receipts[4 * PARTIES_MAX];
     must(talk != NULL);
     struct batch_request request = {&talk->shared, &job->log_key, job->from, BATCH_ENTRIES, job->size, &job->root,
-                                    BATCH_BYTES};
+                                    EXCHANGE_BATCH_BYTES};
     if (!exchange_batch(engine->home, &request, &engine->scratch, &batch, &entries, e)) return false;
     struct feed_row row = {.log_key = job->log_key, .size = batch.head.size};
     if (!exchange_receipts(engine->home, &talk->shared, &row, 1, receipts, sizeof receipts / sizeof receipts[0],

@@ -13,10 +13,9 @@
 #define WATCH_MS 25000          /* how long a watch is parked */
 #define REQUEST_MS 30000        /* how long a request may take */
 #define UNSESSIONED_MS 10000    /* how long a pipe may stay without a session */
-#define BATCH_ENTRIES 1024      /* asked for at once */
-#define BATCH_BYTES (960 * 1024)/* before packing: fits a frame even when packing gains nothing */
+#define BATCH_ENTRIES 8192      /* asked for at once: few large commits */
 #define NEWS_BYTES (32 * 1024)  /* news that ride in the answer to a watch */
-#define PULLS_MAX 3             /* in flight on one dial */
+#define PULLS_MAX 2             /* in flight on one dial: one is taken while the next is made */
 #define FRUITLESS_MAX 3         /* rounds that brought nothing, before waiting for news */
 
 /* What we know of the other side in one relationship. */

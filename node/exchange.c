@@ -373,7 +373,7 @@ static bool gather(void *self, uint64_t index, const struct stored_entry *entry)
 }
 
 /* A branch's first entries stand in branch 0's rows. */
-static bool gather_from(struct home *home, const struct shared *shared, const struct feed *feed, uint64_t from,
+static bool gather_rows(struct home *home, const struct shared *shared, const struct feed *feed, uint64_t from,
                         struct gathering *g, struct err *e)
 {
     uint64_t until = g->until;
@@ -386,6 +386,24 @@ static bool gather_from(struct home *home, const struct shared *shared, const st
         g->until = until;
     }
     return from >= g->until || (feed_read(home_store(home), &shared->id, feed->feed, from, gather, g, e) && g->is_fine);
+}
+
+/* Gathers and packs; when that is more than a frame takes, again with as many bytes as should fit. */
+static bool gather_packed(struct home *home, const struct batch_request *request, const struct feed *feed,
+                          uint64_t until, struct batch_scratch *scratch, size_t *count, bool *is_packed, struct err *e)
+{
+    size_t bytes_most = request->bytes_most;
+    for (;;) {
+        struct gathering g = {&scratch->raw, until, bytes_most, 0, e, true};
+        scratch->raw.len = 0;
+        if (request->most > 0 && !gather_rows(home, request->shared, feed, request->from, &g, e)) return false;
+        *count = g.count;
+        *is_packed = pack(buffer_span(&scratch->raw), &scratch->packed);
+        size_t len = *is_packed ? scratch->packed.len : scratch->raw.len;
+        if (len <= EXCHANGE_PACKED_BYTES || g.count <= 1) return true;
+        size_t fitting = (size_t)((double)scratch->raw.len * (EXCHANGE_PACKED_BYTES * 0.9) / (double)len);
+        bytes_most = fitting < bytes_most ? fitting : bytes_most / 2;
+    }
 }
 
 bool exchange_batch(struct home *home, const struct batch_request *request, struct batch_scratch *scratch,
@@ -402,21 +420,21 @@ bool exchange_batch(struct home *home, const struct batch_request *request, stru
     if (!visible_head(home, shared, &feed, &b.head, e)) return false;
     if (b.head.size == 0 || request->from > b.head.size) return err_set(e, ERR_MISSING, "nothing to show of that feed");
     struct feed_nodes nodes = feed_nodes_of(store, &shared->id, &feed);
-    struct gathering g = {&scratch->raw, b.head.size, request->bytes_most, 0, e, true};
-    if (request->most < b.head.size - request->from) g.until = request->from + request->most;
-    scratch->raw.len = 0;
-    if (!merkle_root_at(feed_nodes(&nodes), request->from, &b.root_at, e)) return false;
-    if (request->most > 0 && !gather_from(home, shared, &feed, request->from, &g, e)) return false;
-    uint64_t end = request->from + g.count;
+    uint64_t until = b.head.size;
+    bool is_packed = false;
+    if (request->most < b.head.size - request->from) until = request->from + request->most;
+    if (!merkle_root_at(feed_nodes(&nodes), request->from, &b.root_at, e) ||
+        !gather_packed(home, request, &feed, until, scratch, entry_count, &is_packed, e))
+        return false;
+    uint64_t end = request->from + *entry_count;
     if (end < b.head.size &&
         !merkle_prove_consistency(feed_nodes(&nodes), end, b.head.size, &b.proof, e))
         return false;
     b.entries = buffer_span(&scratch->raw);
-    if (pack(b.entries, &scratch->packed)) {
+    if (is_packed) {
         b.unpacked_bytes = scratch->raw.len;
         b.entries = buffer_span(&scratch->packed);
     }
-    *entry_count = g.count;
     *out = b;
     return true;
 }

@@ -51,6 +51,8 @@ MUST_USE bool exchange_plan(struct home *home, const struct shared *shared, cons
 MUST_USE bool exchange_receipts(struct home *home, const struct shared *shared, const struct feed_row *theirs, size_t their_count,
                                 struct message_receipt *out, size_t most, size_t *count, struct err *e);
 
+#define EXCHANGE_BATCH_BYTES (BATCH_BYTES_MAX - 65536) /* before packing */
+#define EXCHANGE_PACKED_BYTES (FRAME_BYTES_MAX - 65536) /* after: leaves room for the rest of the frame */
 /* A batch of one feed from `from` on: at most `most` entries and `bytes_most` bytes before packing. The batch's spans
  * point into `scratch`. `branch_*`: the branch whose first size entries have root; size 0: the one we show. */
 struct batch_request {

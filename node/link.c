@@ -31,7 +31,6 @@
 #define WATCH_MS 20               /* how often a first attempt is looked at */
 #define RECONNECT_LEAST_MS 100
 #define RECONNECT_MOST_MS 5000
-#define RECONNECT_NEVER_MS 3600000
 #define REQUEST_ID_BYTES 4        /* which nng puts before every frame and counts with it */
 
 struct post {
@@ -722,6 +721,12 @@ static void dial_changed(nng_pipe pipe, nng_pipe_ev change, void *self)
     uint32_t id = (uint32_t)nng_pipe_id(pipe);
 
     lock(link);
+    bool is_closing = dial->is_closing;
+    unlock(link);
+    /* Here nng has not begun to dial again: what it is just connecting when its dialer closes, 1.5.2 never frees. */
+    if (is_closing && change == NNG_PIPE_EV_REM_POST) nng_dialer_close(dial->dialer);
+
+    lock(link);
     bool is_refused = dial->is_closing && change == NNG_PIPE_EV_ADD_PRE;
     if (dial->is_closing) {
         if (change == NNG_PIPE_EV_REM_POST && dial->coming == id) dial->coming = 0;
@@ -780,11 +785,6 @@ static void dial_cut(struct dial *dial)
     dial->is_closing = true;
     uint32_t pipes[] = {dial->pipe, dial->coming};
     unlock(link);
-    /* Not at once again: nng 1.5.2 never frees a connection that is just being made when its dialer closes. */
-    if (dial->has_dialer) {
-        (void)nng_dialer_set_ms(dial->dialer, NNG_OPT_RECONNMAXT, RECONNECT_NEVER_MS);
-        (void)nng_dialer_set_ms(dial->dialer, NNG_OPT_RECONNMINT, RECONNECT_NEVER_MS);
-    }
     for (size_t i = 0; i < sizeof pipes / sizeof pipes[0]; i++)
         if (pipes[i] != 0) cut((nng_pipe){.id = pipes[i]});
     lock(link);

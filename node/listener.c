@@ -249,7 +249,7 @@ static bool on_pull(struct engine *engine, struct visitor *v, struct reader *r, 
     if (shared) {
         struct batch_request request = {shared, &pull.log_key, pull.from,
                                         pull.most < BATCH_ENTRIES ? pull.most : BATCH_ENTRIES, pull.size, &pull.root,
-                                        BATCH_BYTES};
+                                        EXCHANGE_BATCH_BYTES};
         is_there = exchange_batch(engine->home, &request, &engine->scratch, &batch, &entries, &missing);
         if (!is_there && missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
     }

@@ -25,14 +25,14 @@ static bool make_front(struct fold *fold, const struct fold_feed *own, struct he
     h->front_count = 0;
     for (size_t n = 0; n < fold->feed_count; n++) {
         const struct feed *feed = &fold->feeds[n]->feed;
-        if (feed == &own->feed || feed->branch != 0 || feed->folded <= own->seen[n]) continue;
+        if (feed == &own->feed || fold_nameable(feed) <= own->seen[n]) continue;
         if (h->front_count == FRONT_MAX) return err_set(e, ERR_LIMIT, "more than %d feeds changed", FRONT_MAX);
         struct front_row *row = &h->front[h->front_count++];
         struct feed_nodes nodes = feed_nodes_of(fold->store, &fold->id, feed);
         row->log_key = feed->log_key;
-        row->size = feed->folded;
+        row->size = fold_nameable(feed);
         row->root = feed->root;
-        if (feed->folded != feed->edge.size && !merkle_root_at(feed_nodes(&nodes), feed->folded, &row->root, e))
+        if (row->size != feed->edge.size && !merkle_root_at(feed_nodes(&nodes), row->size, &row->root, e))
             return false;
     }
     return true; /* feeds are loaded by rising log key */

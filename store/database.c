@@ -252,7 +252,7 @@ static bool store_tune(struct store *store, struct err *e)
     return database_execute(store,
                             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
                             "PRAGMA cache_size = -131072; PRAGMA temp_store = MEMORY;"
-                            "PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 67108864;",
+                            "PRAGMA wal_autocheckpoint = 40000; PRAGMA journal_size_limit = 67108864;",
                             e);
 }
 

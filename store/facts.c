@@ -71,6 +71,7 @@ static enum found find_word(void *self, const struct hash *proposal, unsigned pa
 {
     struct fold *fold = self;
     OWNED_ROWS rows = {0};
+    if (fold->header && hash_equal(proposal, &fold->entry) && !fold->is_own_word) return ABSENT; /* it is being proposed now */
     enum found found =
         query_first(&rows, fold->store, QUERY_word, e, BINDS(rel(fold), hashed(proposal), bind_number(party)));
     if (found != FOUND) return found;
@@ -79,10 +80,23 @@ static enum found find_word(void *self, const struct hash *proposal, unsigned pa
     return FOUND;
 }
 
+/* Did the entry being folded create this item? Then nothing that was folded before knows it. */
+static bool is_created_here(const struct fold *fold, const struct hash *item)
+{
+    for (size_t i = 0; i < fold->header->item_count; i++) {
+        struct hash created = {0};
+        if (!fold->header->items[i].is_new) continue;
+        created = header_item(fold->header, &fold->entry, i);
+        if (hash_equal(&created, item)) return true;
+    }
+    return false;
+}
+
 static enum found find_stand(void *self, unsigned party, const struct change *on, struct hash *proposal, struct err *e)
 {
     struct fold *fold = self;
     OWNED_ROWS rows = {0};
+    if (is_created_here(fold, &on->item)) return ABSENT; /* nobody has stood on it before */
     enum found found = query_first(&rows, fold->store, QUERY_stand, e,
                                    BINDS(rel(fold), bind_number(party), hashed(&on->item), hashed(&on->base)));
     if (found == FOUND && !rows_fixed(&rows, 0, proposal->bytes, 32, e)) return FOUND_FAILED;
@@ -101,7 +115,10 @@ static enum found find_successor(void *self, const struct change *on, struct rev
     struct fold *fold = self;
     OWNED_ROWS rows = {0};
     enum found found =
-        query_first(&rows, fold->store, QUERY_revision, e, BINDS(rel(fold), hashed(&on->item), hashed(&on->base)));
+        fold->header && is_created_here(fold, &on->item)
+            ? ABSENT
+            : query_first(&rows, fold->store, QUERY_revision, e,
+                          BINDS(rel(fold), hashed(&on->item), hashed(&on->base)));
     if (found == FOUND && !revision_from_row(&rows, out, e)) return FOUND_FAILED;
     return found;
 }
@@ -233,6 +250,7 @@ static bool put_word(void *self, const struct hash *proposal, unsigned party, co
     if (found == FOUND_FAILED) return false;
     if (found == FOUND) sum_change(fold, false, "counterpart/v1/state/word", proposal, party, word_state(&was));
     sum_change(fold, true, "counterpart/v1/state/word", proposal, party, word_state(word));
+    if (hash_equal(proposal, &fold->entry)) fold->is_own_word = true;
     return query_run(fold->store, QUERY_word_put, e,
                      BINDS(rel(fold), hashed(proposal), bind_number(party), bind_number(word->kind),
                            bind_u64(word->given), bind_optional(word->left), hashed(entry))) &&

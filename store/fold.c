@@ -17,6 +17,12 @@ uint64_t fold_position(const struct feed *feed, uint64_t index)
     return ((uint64_t)feed->ordinal << POSITION_ORDINAL_SHIFT) + index;
 }
 
+uint64_t fold_nameable(const struct feed *feed)
+{
+    if (feed->branch != 0) return 0;
+    return feed->folded < feed->fork_at ? feed->folded : feed->fork_at;
+}
+
 /* ---- loading and saving ---- */
 
 static bool add_slot(void *self, const struct feed *feed)
@@ -163,8 +169,8 @@ void fold_past_now(const struct fold *fold, struct past *out)
     *out = (struct past){0};
     for (size_t n = 0; n < fold->feed_count; n++) {
         const struct feed *named = &fold->feeds[n]->feed;
-        if (named->branch != 0 || named->folded == 0) continue;
-        uint64_t below = fold_position(named, named->folded);
+        if (fold_nameable(named) == 0) continue;
+        uint64_t below = fold_position(named, fold_nameable(named));
         if (below > out->below[named->party]) out->below[named->party] = below;
     }
 }
@@ -569,6 +575,7 @@ static bool fold_entry(struct fold *fold, const struct stored_entry *stored, boo
     fold->header = &h;
     fold->body = stored->body;
     fold->created = 0;
+    fold->is_own_word = false;
     fold->items_before = fold->at->feed.items;
     if (!header_read(stored->header, &h, &unreadable)) return freeze(fold, unreadable.said);
     const char *trouble = envelope_trouble(fold, &h);
@@ -634,6 +641,7 @@ static bool fold_feed_run(struct fold *fold, size_t slot, bool *is_progress, str
         if (is_fine && found == ABSENT)
             is_fine = err_set(e, ERR_CORRUPT, "entry %" PRIu64 " of a feed is missing", fold->index);
         if (is_fine) is_fine = fold_entry(fold, &copy.entry, &is_folded, e);
+        fold->header = NULL;
         if (!is_folded) break;
         *is_progress = true;
     }

@@ -32,10 +32,11 @@ struct fold {
     struct fold_feed *at;
     uint64_t index;
     struct hash entry;
-    const struct header *header;
+    const struct header *header; /* NULL between entries */
     span body;
     uint64_t items_before; /* of the author's, when this entry began */
     size_t created;
+    bool is_own_word;      /* the entry is a proposal, and its author's word on it is recorded */
     enum effect effect; /* what became of the entry folded last */
 };
 
@@ -51,6 +52,8 @@ struct fold_feed *fold_own(struct fold *fold);
 void fold_past(const struct fold *fold, const struct fold_feed *feed, struct past *out);
 /* As fold_past, but with everything we have folded: the past of the next entry of our own. */
 void fold_past_now(const struct fold *fold, struct past *out);
+/* How many of a feed's entries a front of ours may name: nothing that a fork contests, for it would contest ours. */
+uint64_t fold_nameable(const struct feed *feed);
 uint64_t fold_position(const struct feed *feed, uint64_t index);
 
 /* The rules' look-ups over SQL (facts.c). `self` is the fold. */

@@ -210,5 +210,5 @@ QUERY(waiting_drop, "DELETE FROM waiting WHERE relationship = $1 AND need = $2 A
 QUERY(waiting_overtaken,
       "DELETE FROM waiting WHERE relationship = $1 AND need = 0 AND entry IN"
       " (SELECT proposal FROM change WHERE relationship = $1 AND item = $2 AND base = $3)")
-QUERY(waiting_restated, "DELETE FROM waiting WHERE relationship = $1 AND item = $2 AND need IN (1, 2)")
+QUERY(waiting_restated, "DELETE FROM waiting WHERE relationship = $1 AND item = $2 AND need > 0")
 QUERY(sealed_by, "SELECT 1 FROM proposal WHERE relationship = $1 AND seal_entry = $2 LIMIT 1")

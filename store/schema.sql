@@ -248,4 +248,4 @@ CREATE TABLE waiting (                   -- what waits for our word: offers and 
     time_ms INTEGER NOT NULL,
     PRIMARY KEY (relationship, need, entry)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX waiting_by_item ON waiting (relationship, item);
+CREATE INDEX waiting_by_item ON waiting (relationship, item) WHERE need > 0; -- statements: few beside the offers

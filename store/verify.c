@@ -143,7 +143,7 @@ static void certificate_check(struct verifying *v, const char *where, const stru
 
 /* ---- feeds ---- */
 
-static bool feed_read_row(struct verifying *v, const struct rows *rows, struct err *e)
+static void feed_read_row(struct verifying *v, const struct rows *rows)
 {
     struct checked_feed *f = &v->feeds[v->feed_count];
     *f = (struct checked_feed){.feed = (unsigned)rows_number(rows, 0), .party = (unsigned)rows_number(rows, 1),
@@ -158,11 +158,9 @@ static bool feed_read_row(struct verifying *v, const struct rows *rows, struct e
     span edge = rows_bytes(rows, 7);
     f->edge_bytes = edge.len;
     if (edge.len <= sizeof f->edge && edge.len > 0) memcpy(f->edge, edge.at, edge.len);
-    if (!rows_fixed(rows, 4, f->log_key.bytes, sizeof f->log_key.bytes, e)) return err_because(e, "%s", f->name);
-    if (!span_to_text(rows_bytes(rows, 5), f->origin, sizeof f->origin))
-        return err_set(e, ERR_CORRUPT, "%s: its origin is damaged", f->name);
-    v->feed_count++;
-    return true;
+    if (!rows_fixed(rows, 4, f->log_key.bytes, sizeof f->log_key.bytes, NULL)) report(v, f->name, "its log key is damaged");
+    else if (!span_to_text(rows_bytes(rows, 5), f->origin, sizeof f->origin)) report(v, f->name, "its origin is damaged");
+    else v->feed_count++;
 }
 
 static bool feeds_read(struct verifying *v, struct err *e)
@@ -172,7 +170,7 @@ static bool feeds_read(struct verifying *v, struct err *e)
     if (!rows_open(&rows, v->store, QUERY_feeds, e, BINDS(rel(v)))) return false;
     while ((found = rows_next(&rows, e)) == FOUND) {
         if (v->feed_count == FEEDS_MAX) return err_set(e, ERR_CORRUPT, "more than %d feeds", FEEDS_MAX);
-        if (!feed_read_row(v, &rows, e)) return false;
+        feed_read_row(v, &rows);
     }
     return found == ABSENT;
 }

@@ -112,10 +112,11 @@ static void print_cell(const char *text, size_t width, bool is_last, enum paint 
         used += wide;
         at += bytes;
     }
-    if (paint != PAINT_PLAIN) fputs(terminal_paint(paint), stdout);
+    bool is_painted = paint != PAINT_PLAIN && at > 0;
+    if (is_painted) fputs(terminal_paint(paint), stdout);
     fwrite(text, 1, at, stdout);
     if (is_cut) fputs("…", stdout);
-    if (paint != PAINT_PLAIN) fputs(terminal_paint(PAINT_PLAIN), stdout);
+    if (is_painted) fputs(terminal_paint(PAINT_PLAIN), stdout);
     size_t shown = used + (is_cut ? 1 : 0);
     for (size_t i = shown; !is_last && i < width + GAP; i++) fputc(' ', stdout);
 }

@@ -25,6 +25,11 @@ static bool find_named(struct command *c, struct named *out, struct err *e)
 
 /* ------------------------------------------------------------ which offer */
 
+static bool is_open(const struct offer *offer)
+{
+    return offer->standing == STANDING_OFFERED || offer->standing == STANDING_RECEIPT_AWAITED;
+}
+
 struct awaited {
     const struct hash *proposal;
     bool is_found;
@@ -55,11 +60,9 @@ static bool awaits_us(struct command *c, const struct named *named, const struct
 static bool fits(struct command *c, const struct named *named, enum verb verb,
                  const struct offer *offer, bool *out, struct err *e)
 {
-    bool is_open =
-        offer->standing == STANDING_OFFERED || offer->standing == STANDING_RECEIPT_AWAITED;
     bool is_ours = offer->party == named->relationship->our_party, awaits = false;
     if (!awaits_us(c, named, offer, &awaits, e)) return false;
-    *out = verb == VERB_WITHDRAW ? is_open && (is_ours || !awaits) : awaits;
+    *out = verb == VERB_WITHDRAW ? is_open(offer) && (is_ours || !awaits) : awaits;
     return true;
 }
 
@@ -97,6 +100,14 @@ static bool pick_named_offer(const struct named *named, const char *expected,
     return err_next(e, "counterpart show %s", named->view.ref);
 }
 
+/* A script that accepts by reference must say which offer it has seen, as soon as several stand, our own included. */
+static bool must_expect(const struct command *c, const struct named *named, enum verb verb)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < named->view.offer_count; i++) open += is_open(&named->view.offers[i]);
+    return verb == VERB_ACCEPT && command_has(c, "yes") && open > 1;
+}
+
 /* The one offer that is meant. */
 static bool pick_offer(struct command *c, const struct named *named, enum verb verb,
                        const struct offer **out, struct err *e)
@@ -116,7 +127,8 @@ static bool pick_offer(struct command *c, const struct named *named, enum verb v
         if (is_expected) picked = offer;
     }
     if (fitting == 0) return none_fits(named, verb, e);
-    if (expected_count == 1) {
+    bool is_clear = expected || !must_expect(c, named, verb);
+    if (expected_count == 1 && is_clear) {
         *out = picked;
         return true;
     }
@@ -171,7 +183,8 @@ static bool show_after(struct command *c, struct named *named, const struct offe
         char id[SHOW_ID_DIGITS + 1] = {0}, words[32] = {0};
         enum statement_word word = named->view.statement_words[named->relationship->our_party];
         show_choice(span_text(show_statement_word(word)), words, sizeof words);
-        printf("%s: statement %s %s\n", named->view.ref, show_id(&named->view.statement, id), words);
+        printf("%s: statement %s %s\n", named->view.ref, show_id(&named->view.statement, id),
+               words);
         return true;
     }
     const char *words = show_state_words(&named->view);

@@ -9,7 +9,6 @@
 #define START_MS INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
 #define TICK_MS 1000
 #define NOUN_OF_SETUP "relationship"
-#define CARRIED_MAX 256
 
 static const uint8_t empty_body[] = {0x91, 0x80}; /* one empty map */
 static const char *const codes[] = {"ACME", "BOLT", "CORD"};
@@ -261,91 +260,141 @@ size_t seal_due(struct parties *p, unsigned us)
 
 /* ---- carrying ---- */
 
-struct carried {
-    struct store *to;
-    const struct relationship_id *id;
-    const struct key_public *log_key;
-    uint64_t from, below, taken;
-    size_t count;
-    struct stored_entry entries[CARRIED_MAX];
-    struct buffer bytes[CARRIED_MAX];
-    struct head head;
-    bool has_proof;
-    struct merkle_proof proof;
-    const struct signing_key *receipt_key;
-    bool is_receipt_due;
-    struct feed_receipt receipt;
-};
-
 static bool copy_entry(void *self, uint64_t index, const struct stored_entry *entry)
 {
-    struct carried *c = self;
+    struct lot *lot = self;
     struct err e = {0};
-    if (index >= c->below) return false;
-    assert_true(c->count < CARRIED_MAX);
-    struct buffer *bytes = &c->bytes[c->count];
-    struct stored_entry *copy = &c->entries[c->count++];
+    if (index >= lot->from + LOT_MAX) return false;
+    struct buffer *header = &lot->headers[lot->count], *body = &lot->bodies[lot->count];
+    struct stored_entry *copy = &lot->entries[lot->count++];
     *copy = *entry;
-    expect(buffer_put(bytes, entry->header, &e) && buffer_put(bytes, entry->body, &e), &e);
-    copy->header = span_of(bytes->at, entry->header.len);
-    copy->body = entry->has_body ? span_of(bytes->at + entry->header.len, entry->body.len) : (span){0};
+    expect(buffer_put(header, entry->header, &e) && buffer_put(body, entry->body, &e), &e);
+    copy->header = buffer_span(header);
+    copy->body = entry->has_body ? buffer_span(body) : (span){0};
     return true;
 }
 
-static bool take(void *self, struct err *e)
+struct lot *lot_copy(struct parties *p, unsigned owner, unsigned at, uint64_t from, uint64_t below)
 {
-    struct carried *c = self;
-    struct feed feed;
-    struct batch batch = {.log_key = c->log_key, .from = c->from, .entries = c->entries, .entry_count = c->count,
-                          .head = &c->head, .proof = c->has_proof ? &c->proof : NULL};
-    if (!feed_take(c->to, c->id, &batch, &c->taken, e) || !record_fold(c->to, c->id, e)) return false;
-    if (!c->is_receipt_due) return true;
-    return feed_load(c->to, c->id, c->log_key, 0, &feed, e) &&
-           feed_receipt_make(c->to, c->id, &feed, feed.edge.size, c->receipt_key, &c->receipt, e);
+    struct feed feed = feed_of(p, at, owner);
+    struct feed_nodes nodes = feed_nodes_of(p->sides[at].store, &p->id, &feed);
+    struct err e = {0};
+    struct lot *lot = calloc(1, sizeof *lot);
+    assert_non_null(lot);
+    if (below > feed.head.size) below = feed.head.size; /* only what a head signs can be served */
+    assert_true(from <= below && below - from <= LOT_MAX);
+    lot->log_key = feed.log_key;
+    lot->from = from;
+    lot->head = feed.head;
+    lot->has_proof = below < feed.head.size;
+    expect(merkle_prove_consistency(feed_nodes(&nodes), below, feed.head.size, &lot->proof, &e), &e);
+    expect(feed_read(p->sides[at].store, &p->id, feed.feed, from, copy_entry, lot, &e), &e);
+    lot->count = (size_t)(below - from);
+    return lot;
 }
 
-struct returned {
+void lot_free(struct lot *lot)
+{
+    for (size_t i = 0; i < LOT_MAX; i++) {
+        buffer_wipe(&lot->headers[i]);
+        buffer_wipe(&lot->bodies[i]);
+    }
+    free(lot);
+}
+
+struct taking {
     struct store *store;
     const struct relationship_id *id;
-    const struct key_public *log_key;
-    const struct feed_receipt *receipt;
+    const struct lot *lot;
+    bool any, is_forked;
+    uint64_t taken;
 };
+
+static bool take(void *self, struct err *e)
+{
+    struct taking *t = self;
+    const struct lot *lot = t->lot;
+    unsigned branch = 0;
+    struct batch batch = {.log_key = &lot->log_key, .from = lot->from, .entries = lot->entries,
+                          .entry_count = lot->count, .head = &lot->head, .proof = lot->has_proof ? &lot->proof : NULL};
+    return (t->any ? feed_take_any(t->store, t->id, &batch, &branch, &t->taken, &t->is_forked, e)
+                   : feed_take(t->store, t->id, &batch, &t->taken, e)) &&
+           record_fold(t->store, t->id, e);
+}
+
+enum err_code lot_take(struct parties *p, unsigned to, const struct lot *lot, uint64_t *taken)
+{
+    struct taking t = {.store = p->sides[to].store, .id = &p->id, .lot = lot};
+    struct err e = {0};
+    if (!store_transact(t.store, take, &t, &e)) return e.code;
+    if (taken) *taken = t.taken;
+    return ERR_NONE;
+}
+
+enum err_code lot_take_any(struct parties *p, unsigned to, const struct lot *lot, bool *is_forked)
+{
+    struct taking t = {.store = p->sides[to].store, .id = &p->id, .lot = lot, .any = true};
+    struct err e = {0};
+    if (!store_transact(t.store, take, &t, &e)) return e.code;
+    *is_forked = t.is_forked;
+    return ERR_NONE;
+}
+
+struct receipting {
+    struct parties *p;
+    unsigned owner, side;
+    struct feed_receipt *made;
+    const struct feed_receipt *taken;
+};
+
+static bool make_receipt(void *self, struct err *e)
+{
+    struct receipting *r = self;
+    struct side *side = &r->p->sides[r->side];
+    struct feed feed = feed_of(r->p, r->side, r->owner);
+    return feed_receipt_make(side->store, &r->p->id, &feed, feed.head.size, side->receipt, r->made, e);
+}
+
+enum err_code receipt_make(struct parties *p, unsigned owner, unsigned by, struct feed_receipt *out)
+{
+    struct receipting r = {.p = p, .owner = owner, .side = by, .made = out};
+    struct err e = {0};
+    return store_transact(p->sides[by].store, make_receipt, &r, &e) ? ERR_NONE : e.code;
+}
 
 static bool take_receipt(void *self, struct err *e)
 {
-    const struct returned *r = self;
-    struct feed feed;
+    struct receipting *r = self;
+    struct side *side = &r->p->sides[r->side];
+    struct feed feed = feed_of(r->p, r->side, r->owner);
     bool is_new = false;
-    return feed_load(r->store, r->id, r->log_key, 0, &feed, e) &&
-           feed_receipt_take(r->store, r->id, &feed, r->receipt, &is_new, e);
+    return feed_receipt_take(side->store, &r->p->id, &feed, r->taken, &is_new, e);
+}
+
+enum err_code receipt_take(struct parties *p, unsigned owner, unsigned at, const struct feed_receipt *receipt)
+{
+    struct receipting r = {.p = p, .owner = owner, .side = at, .taken = receipt};
+    struct err e = {0};
+    return store_transact(p->sides[at].store, take_receipt, &r, &e) ? ERR_NONE : e.code;
 }
 
 void carry_upto(struct parties *p, unsigned owner, unsigned from, unsigned to, uint64_t size)
 {
     struct feed here = feed_of(p, from, owner), there = feed_of(p, to, owner);
-    struct err e = {0};
-    if (size > here.head.size) size = here.head.size; /* only what a head signs can be served */
+    struct feed_receipt receipt;
+    uint64_t taken = 0;
+    if (size > here.head.size) size = here.head.size;
     if (size <= there.edge.size) return;
-    struct carried *c = calloc(1, sizeof *c);
-    assert_non_null(c);
-    c->to = p->sides[to].store;
-    c->id = &p->id;
-    c->log_key = &here.log_key;
-    c->from = there.edge.size;
-    c->below = size;
-    c->head = here.head;
-    c->has_proof = size < here.head.size;
-    c->receipt_key = p->sides[to].receipt;
-    c->is_receipt_due = owner != to && !c->has_proof;
-    struct feed_nodes nodes = feed_nodes_of(p->sides[from].store, &p->id, &here);
-    expect(merkle_prove_consistency(feed_nodes(&nodes), size, here.head.size, &c->proof, &e), &e);
-    expect(feed_read(p->sides[from].store, &p->id, here.feed, c->from, copy_entry, c, &e), &e);
-    expect(store_transact(c->to, take, c, &e), &e);
-    assert_int_equal(c->taken, size - c->from);
-    struct returned returned = {p->sides[from].store, &p->id, &here.log_key, &c->receipt};
-    if (c->is_receipt_due) expect(store_transact(returned.store, take_receipt, &returned, &e), &e);
-    for (size_t i = 0; i < c->count; i++) buffer_wipe(&c->bytes[i]);
-    free(c);
+    struct lot *lot = lot_copy(p, owner, from, there.edge.size, size);
+    assert_int_equal(lot_take(p, to, lot, &taken), ERR_NONE);
+    assert_int_equal(taken, lot->count);
+    bool is_receipt_due = owner != to && !lot->has_proof;
+    lot_free(lot);
+    if (!is_receipt_due) return;
+    assert_int_equal(receipt_make(p, owner, to, &receipt), ERR_NONE);
+    /* Between two that hear of each other through the opener, the receipt key may not be known yet. */
+    enum err_code code = receipt_take(p, owner, from, &receipt);
+    assert_true(code == ERR_NONE || code == ERR_MISSING);
 }
 
 void carry(struct parties *p, unsigned owner, unsigned from, unsigned to)
@@ -371,7 +420,8 @@ void settle(struct parties *p)
     for (uint64_t before = UINT64_MAX; before != entries_held(p);) {
         before = entries_held(p);
         for (unsigned from = 0; from < p->count; from++) {
-            (void)seal_due(p, from);
+            struct feed own = feed_of(p, from, from);
+            if (own.broken_at == UINT64_MAX && own.fork_at == UINT64_MAX) (void)seal_due(p, from);
             for (unsigned to = 0; to < p->count; to++)
                 if (to != from) send(p, from, to);
         }
@@ -392,6 +442,24 @@ void replica_close(struct parties *replica, unsigned us)
 {
     store_close(replica->sides[us].store);
     remove_database(replica->sides[us].path);
+}
+
+uint64_t fork_bolt(struct parties *p)
+{
+    struct parties copy;
+    replica_open(&copy, p, BOLT);
+    for (unsigned owner = 0; owner < p->count; owner++)
+        carry_upto(&copy, owner, ACME, BOLT, owner == ACME ? p->count : UINT64_MAX);
+    for (unsigned owner = 0; owner < p->count; owner++) carry(&copy, owner, ACME, BOLT);
+    uint64_t at = feed_of(p, BOLT, BOLT).edge.size;
+    assert_int_equal(feed_of(&copy, BOLT, BOLT).edge.size, at);
+    (void)appoint(p, BOLT, NULL, "Rosa");
+    (void)appoint(&copy, BOLT, NULL, "Karl");
+    (void)appoint(&copy, BOLT, NULL, "Clara");
+    send(p, BOLT, ACME);
+    send(&copy, BOLT, CORD);
+    replica_close(&copy, BOLT);
+    return at;
 }
 
 /* ---- a party that breaks the rules ---- */

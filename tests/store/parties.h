@@ -57,12 +57,36 @@ size_t seal_due(struct parties *p, unsigned us);
 
 /* ---- carrying ---- */
 
+#define LOT_MAX 256
+
+/* Entries of one feed, copied: to be taken as they are, or spoiled first. Large: keep it off the stack. */
+struct lot {
+    struct key_public log_key;
+    uint64_t from;
+    size_t count;
+    struct stored_entry entries[LOT_MAX];
+    struct buffer headers[LOT_MAX], bodies[LOT_MAX]; /* what the entries point into */
+    struct head head;
+    bool has_proof;
+    struct merkle_proof proof;
+};
+/* Entries from `from` up to (not including) `below` of `owner`'s feed as `at` holds it, under its newest head. */
+struct lot *lot_copy(struct parties *p, unsigned owner, unsigned at, uint64_t from, uint64_t below);
+/* Takes and folds in one transaction; what feed_take said, or ERR_NONE. */
+enum err_code lot_take(struct parties *p, unsigned to, const struct lot *lot, uint64_t *taken);
+/* The same through feed_take_any. */
+enum err_code lot_take_any(struct parties *p, unsigned to, const struct lot *lot, bool *is_forked);
+void lot_free(struct lot *lot);
+
 /* Everything new of `owner`'s feed that `from` holds goes to `to`, which folds it and gives `from` a receipt. */
 void carry(struct parties *p, unsigned owner, unsigned from, unsigned to);
 /* The same below `size`, under a proof. */
 void carry_upto(struct parties *p, unsigned owner, unsigned from, unsigned to, uint64_t size);
 /* `from`'s own feed. */
 void send(struct parties *p, unsigned from, unsigned to);
+/* `by` signs for all of `owner`'s feed that it holds under a head; what feed_receipt_make said, or ERR_NONE. */
+enum err_code receipt_make(struct parties *p, unsigned owner, unsigned by, struct feed_receipt *out);
+enum err_code receipt_take(struct parties *p, unsigned owner, unsigned at, const struct feed_receipt *receipt);
 /* Carries and seals until nobody has anything new for anybody. */
 void settle(struct parties *p);
 
@@ -72,6 +96,8 @@ void settle(struct parties *p);
  */
 void replica_open(struct parties *replica, const struct parties *p, unsigned us);
 void replica_close(struct parties *replica, unsigned us);
+/* BOLT, one of three, ran twice from one backup: ACME and CORD hear different things. Says where its feed parts. */
+uint64_t fork_bolt(struct parties *p);
 
 /* ---- a party that breaks the rules ---- */
 
