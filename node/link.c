@@ -21,17 +21,18 @@
  * slows its partners down.
  */
 
-#define RECEIVERS 16              /* receives posted and requests in the mailbox, together: 16 MiB at most */
-#define SLOTS_PER_PIPE 64         /* requests of one pipe not answered; an honest one has LINK_REQUESTS_MAX under way */
-#define REFUSALS_MAX 256          /* actions refused on the spot whose events nobody has taken yet */
-#define ANSWER_WAIT_MS 30000      /* a partner that does not read its answer for this long is dropped */
-#define CONNECT_WAIT_MS 20000     /* of a first attempt */
-#define CLOSE_WAIT_MS 2000        /* for answers handed in just before link_close, and for pipes to end */
-#define SOCKET_WAIT_S 5           /* for a socket to close */
-#define WATCH_MS 20               /* how often a first attempt is looked at */
+#define RECEIVERS 16 /* receives posted and requests in the mailbox, together: 16 MiB at most */
+/* Requests of one pipe not answered; an honest partner has LINK_REQUESTS_MAX under way. */
+#define SLOTS_PER_PIPE 64
+#define REFUSALS_MAX 256      /* actions refused on the spot whose events nobody has taken yet */
+#define ANSWER_WAIT_MS 30000  /* a partner that does not read its answer for this long is dropped */
+#define CONNECT_WAIT_MS 20000 /* of a first attempt */
+#define CLOSE_WAIT_MS 2000 /* for answers handed in just before link_close, and for pipes to end */
+#define SOCKET_WAIT_S 5    /* for a socket to close */
+#define WATCH_MS 20        /* how often a first attempt is looked at */
 #define RECONNECT_LEAST_MS 100
 #define RECONNECT_MOST_MS 5000
-#define REQUEST_ID_BYTES 4        /* which nng puts before every frame and counts with it */
+#define REQUEST_ID_BYTES 4 /* which nng puts before every frame and counts with it */
 
 struct post {
     struct post *next;
@@ -49,7 +50,7 @@ struct slot {
     nng_ctx context;
     nng_aio *receive, *send;
     enum slot_state state;
-    uint64_t generation; /* rises with every request, so that a late answer to an earlier one is told apart */
+    uint64_t generation; /* rises with every request: tells a late answer to an earlier one */
     uint32_t pipe;
     nng_msg *request; /* while SLOT_WAITING */
     struct post arrived;
@@ -191,15 +192,9 @@ static enum err_code code_of(int failure)
 
 /* ---- the mailbox ---- */
 
-static void lock(struct link *link)
-{
-    must(pthread_mutex_lock(&link->lock) == 0);
-}
+static void lock(struct link *link) { must(pthread_mutex_lock(&link->lock) == 0); }
 
-static void unlock(struct link *link)
-{
-    must(pthread_mutex_unlock(&link->lock) == 0);
-}
+static void unlock(struct link *link) { must(pthread_mutex_unlock(&link->lock) == 0); }
 
 static struct post post_of(enum event_kind kind, void *about)
 {
@@ -212,10 +207,8 @@ static void put(struct link *link, struct post *post)
     must(!post->is_waiting);
     post->is_waiting = true;
     post->next = NULL;
-    if (link->last)
-        link->last->next = post;
-    else
-        link->first = post;
+    if (link->last) link->last->next = post;
+    else link->first = post;
     link->last = post;
     pthread_cond_broadcast(&link->changed);
 }
@@ -235,10 +228,8 @@ static void take_back(struct link *link, struct post *post)
     struct post *before = NULL;
     if (!post->is_waiting) return;
     for (struct post *at = link->first; at != post; at = at->next) before = at;
-    if (before)
-        before->next = post->next;
-    else
-        link->first = post->next;
+    if (before) before->next = post->next;
+    else link->first = post->next;
     if (link->last == post) link->last = before;
     post->is_waiting = false;
 }
@@ -314,10 +305,8 @@ static void cut(nng_pipe pipe)
 {
     nng_sockaddr here = {0}, there = {0};
     if (nng_pipe_get_addr(pipe, NNG_OPT_REMADDR, &there) != 0) return; /* has ended already */
-    if (there.s_family != NNG_AF_INET && there.s_family != NNG_AF_INET6)
-        nng_pipe_close(pipe);
-    else if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &here) == 0)
-        shut_connection(&here, &there);
+    if (there.s_family != NNG_AF_INET && there.s_family != NNG_AF_INET6) nng_pipe_close(pipe);
+    else if (nng_pipe_get_addr(pipe, NNG_OPT_LOCADDR, &here) == 0) shut_connection(&here, &there);
 }
 
 static void *close_it(void *socket)
@@ -383,10 +372,8 @@ static bool visitor_admit(struct link *link, uint32_t pipe, const struct address
     size_t same_count = 0;
     size_t room = LINK_PIPES_MAX;
     for (size_t i = 0; i < LINK_PIPES_MAX; i++) {
-        if (link->pipes[i] == 0)
-            room = i;
-        else if (memcmp(&link->visitors[i].address, address, sizeof *address) == 0)
-            same_count++;
+        if (link->pipes[i] == 0) room = i;
+        else if (memcmp(&link->visitors[i].address, address, sizeof *address) == 0) same_count++;
     }
     if (link->is_closing || room == LINK_PIPES_MAX) return false;
     if (address->bytes[0] != 0 && same_count >= LINK_PIPES_PER_ADDRESS) return false;
@@ -456,7 +443,8 @@ static void slot_received(void *self)
     if (message) {
         nng_aio_set_msg(slot->receive, NULL);
         pipe = nng_msg_get_pipe(message);
-        is_too_long = nng_msg_len(message) > FRAME_BYTES_MAX; /* inproc does not heed NNG_OPT_RECVMAXSZ */
+        is_too_long =
+            nng_msg_len(message) > FRAME_BYTES_MAX; /* inproc does not heed NNG_OPT_RECVMAXSZ */
     }
     lock(link);
     struct visitor *visitor = message ? visitor_find(link, (uint32_t)nng_pipe_id(pipe)) : NULL;
@@ -535,10 +523,8 @@ static void post_receives(struct link *link)
             link->receiver_count++;
         }
         unlock(link);
-        if (slot)
-            nng_ctx_recv(slot->context, slot->receive);
-        else if (is_enough || link->slot_count == LINK_SLOTS_MAX || !slot_new(link))
-            return;
+        if (slot) nng_ctx_recv(slot->context, slot->receive);
+        else if (is_enough || link->slot_count == LINK_SLOTS_MAX || !slot_new(link)) return;
     }
 }
 
@@ -744,10 +730,8 @@ static void dial_changed(nng_pipe pipe, nng_pipe_ev change, void *self)
         if (dial->pipe == id) {
             dial->pipe = 0;
             dial->down_pipe = id;
-            if (dial->up.is_waiting)
-                take_back(link, &dial->up);
-            else
-                put(link, &dial->down);
+            if (dial->up.is_waiting) take_back(link, &dial->up);
+            else put(link, &dial->down);
         }
     }
     unlock(link);
@@ -788,7 +772,8 @@ static void dial_cut(struct dial *dial)
     for (size_t i = 0; i < sizeof pipes / sizeof pipes[0]; i++)
         if (pipes[i] != 0) cut((nng_pipe){.id = pipes[i]});
     lock(link);
-    while ((dial->pipe != 0 || dial->coming != 0) && wait_until(link, deadline_ms)) {}
+    while ((dial->pipe != 0 || dial->coming != 0) && wait_until(link, deadline_ms)) {
+    }
     unlock(link);
 }
 
@@ -829,8 +814,7 @@ static int dial_new(struct dial **out, struct link *link, uint32_t id)
     int failure = nng_req0_open(&dial->socket);
     if (!failure) failure = prepare_socket(dial->socket);
     if (!failure)
-        failure =
-            nng_socket_set_ms(dial->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
+        failure = nng_socket_set_ms(dial->socket, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE);
     if (!failure) failure = notify(dial->socket, dial_changed, dial);
     if (!failure) *out = GIVE(dial);
     return failure;
@@ -849,8 +833,7 @@ static int dial_start(struct dial *dial)
     (void)nng_dialer_set_bool(dial->dialer, NNG_OPT_TCP_NODELAY, true);
     (void)nng_dialer_set_bool(dial->dialer, NNG_OPT_TCP_KEEPALIVE, true);
     failure = nng_dialer_set_ms(dial->dialer, NNG_OPT_RECONNMINT, RECONNECT_LEAST_MS);
-    if (!failure)
-        failure = nng_dialer_set_ms(dial->dialer, NNG_OPT_RECONNMAXT, RECONNECT_MOST_MS);
+    if (!failure) failure = nng_dialer_set_ms(dial->dialer, NNG_OPT_RECONNMAXT, RECONNECT_MOST_MS);
     if (!failure) failure = nng_dialer_start(dial->dialer, NNG_FLAG_NONBLOCK);
     return failure;
 }
@@ -995,12 +978,9 @@ static void watch_dials(struct link *link)
         bool was_up = dial->was_up;
         unlock(link);
         const struct counter *counter = is_told ? failed_counter(all, dial->dialer) : NULL;
-        if (was_up)
-            stop_watching(dial);
-        else if (!is_connected && counter)
-            dial_failed(dial, counter->reason, counter->failure);
-        else if (now >= dial->watched_until_ms)
-            dial_failed(dial, "no answer", NNG_ETIMEDOUT);
+        if (was_up) stop_watching(dial);
+        else if (!is_connected && counter) dial_failed(dial, counter->reason, counter->failure);
+        else if (now >= dial->watched_until_ms) dial_failed(dial, "no answer", NNG_ETIMEDOUT);
     }
     if (is_told) nng_stats_free(all);
 }
@@ -1023,7 +1003,8 @@ static void take_request(struct link *link, struct slot *slot, struct event *out
     out->slot = slot->generation << 16 | slot->number;
     out->bytes = message_span(link->taken);
     bool is_too_many = visitor->held_count > SLOTS_PER_PIPE;
-    if (is_too_many) slot_release(slot); /* the event goes out all the same; its answer will be ignored */
+    if (is_too_many)
+        slot_release(slot); /* the event goes out all the same; its answer will be ignored */
     unlock(link);
     if (is_too_many) network_drop(link, out->pipe);
 }
@@ -1097,10 +1078,8 @@ static void fill_event(struct link *link, struct post *post, struct event *out)
     case EVENT_DIAL_FAILED: take_refusal(post->about, out); break;
     case EVENT_UNANSWERED:
     case EVENT_ANSWER:
-        if (is_refusal(link, post->about))
-            take_refusal(post->about, out);
-        else
-            take_done(link, post->about, out);
+        if (is_refusal(link, post->about)) take_refusal(post->about, out);
+        else take_done(link, post->about, out);
         break;
     case EVENT_REQUEST: take_request(link, post->about, out); break;
     case EVENT_PIPE_OPENED: take_opened(link, post->about, out); break;
@@ -1285,22 +1264,17 @@ bool link_listen(struct link *link, const char *address, char *bound, size_t cap
                    nng_strerror(failure), failure);
 }
 
-const struct network *link_network(struct link *link)
-{
-    return &link->network;
-}
+const struct network *link_network(struct link *link) { return &link->network; }
 
-void link_counts(const struct link *link, struct link_counts *out)
-{
-    *out = link->counts;
-}
+void link_counts(const struct link *link, struct link_counts *out) { *out = link->counts; }
 
 /* Answers handed in just now get their chance to go out. */
 static void wait_for_answers(struct link *link)
 {
     uint64_t deadline_ms = clock_ms() + CLOSE_WAIT_MS;
     lock(link);
-    while (link->sending_count > 0 && wait_until(link, deadline_ms)) {}
+    while (link->sending_count > 0 && wait_until(link, deadline_ms)) {
+    }
     link->is_closing = true;
     unlock(link);
 }
@@ -1323,7 +1297,8 @@ static void cut_visitors(struct link *link)
         if (pipe != 0) network_drop(link, pipe);
     }
     lock(link);
-    while (visitor_count(link) > 0 && wait_until(link, deadline_ms)) {}
+    while (visitor_count(link) > 0 && wait_until(link, deadline_ms)) {
+    }
     unlock(link);
 }
 

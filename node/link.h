@@ -3,7 +3,10 @@
  *
  * Known traps of nng 1.5.2, all met here: REQ resends by default (NNG_OPT_REQ_RESENDTIME is set to -1) and receives
  * without limit (NNG_OPT_RECVMAXSZ is set on every socket before it listens or dials); receiving on a request must not
- * start before its send has completed; a dialer that blocks until connected can hang when it is closed.
+ * start before its send has completed; a dialer that blocks until connected can hang when it is closed; a TCP pipe that is
+ * closed by us while something comes in stops nng's clean-up for good (so its connection is shut instead, see cut). One
+ * remains: a partner that vanishes while a frame is partly sent can, rarely, stop the clean-up too; the fewer large frames
+ * under way at once, the rarer. Closing then gives up after some seconds instead of hanging.
  *
  * Threads: nng's own threads only put finished things into a bounded mailbox, whose lock is the only one in the program.
  * Everything declared here is called by the node thread, except link_wake and link_stop.
@@ -24,7 +27,11 @@ MUST_USE bool link_open(struct link **out, struct err *e);
 /* Addresses, here and in dial, are tcp://, tcp4://, tcp6:// or (in one process) inproc://. */
 /* Listens too ("tcp://0.0.0.0:7700"); port 0 takes a free one. `bound` (may be NULL) gets the address in use. Fails: ERR_USAGE, ERR_REFUSED (in use). */
 MUST_USE bool link_listen(struct link *link, const char *address, char *bound, size_t cap, struct err *e);
-/* The actions, for the engine. Valid as long as the link. */
+/*
+ * The actions, for the engine. Valid as long as the link. A lost pipe's EVENT_LINK_DOWN and its requests' EVENT_UNANSWERED
+ * come in either order. hang_up waits until nng has let go, a millisecond or so. Dialling a number that is in use hangs
+ * up first; after EVENT_DIAL_FAILED its waiting requests are kept.
+ */
 const struct network *link_network(struct link *link);
 /*
  * Waits up to timeout_ms for the next event. EVENT_TIMER when the time passed with none. `out->bytes` stays valid until

@@ -13,7 +13,8 @@
 #define MESSAGE_1_BYTES 48 /* of Noise: an ephemeral key and the tag of an empty payload */
 #define MESSAGE_2_BYTES 48
 #define MESSAGE_3_LEAST 64 /* a sealed static key and the tag of the payload */
-#define CHUNK_BYTES (NOISE_MESSAGE_MAX - NOISE_TAG_BYTES) /* plaintext in every transport message but the last */
+#define CHUNK_BYTES                                                                                \
+    (NOISE_MESSAGE_MAX - NOISE_TAG_BYTES) /* plaintext in every transport message but the last */
 #define CHUNKS_MAX (FRAME_BYTES_MAX / NOISE_MESSAGE_MAX + 1)
 
 _Static_assert(SESSION_FRAME_OVERHEAD == CLEAR_SEALED + NOISE_TAG_BYTES, "one transport message");
@@ -287,10 +288,7 @@ bool session_accepted(struct session *s, span message3, struct sink *payload, st
     return true;
 }
 
-bool session_is_open(const struct session *s)
-{
-    return s->is_open;
-}
+bool session_is_open(const struct session *s) { return s->is_open; }
 
 bool session_is_old(const struct session *s)
 {
@@ -298,20 +296,14 @@ bool session_is_old(const struct session *s)
     return now > s->started_ms && now - s->started_ms > SESSION_LIFE_MS;
 }
 
-const struct session_id *session_identity(const struct session *s)
-{
-    return &s->id;
-}
+const struct session_id *session_identity(const struct session *s) { return &s->id; }
 
 const struct key_public *session_remote(const struct session *s)
 {
     return s->handshake ? noise_remote(s->handshake) : &s->remote;
 }
 
-const struct hash *session_hash(const struct session *s)
-{
-    return &s->hash;
-}
+const struct hash *session_hash(const struct session *s) { return &s->hash; }
 
 void session_free(struct session *s)
 {
@@ -395,7 +387,8 @@ bool session_seal(struct session *s, span plaintext, struct sink *frame, struct 
 
     uint64_t counter = s->send_next;
     struct frame_ad ad = frame_ad_new(s, s->is_dialer ? 0 : 1, counter);
-    s->send_next += chunk_count; /* before anything is sealed: a nonce is used once, come what may */
+    s->send_next +=
+        chunk_count; /* before anything is sealed: a nonce is used once, come what may */
     for (; s->send_epoch < counter / SESSION_EPOCH; s->send_epoch++) cipher_rekey(&s->send);
 
     size_t before = frame->len;
@@ -461,7 +454,8 @@ static bool judge_counters(const struct session *s, span frame, span run, uint64
         return err_set(e, ERR_REFUSED, "the frame's counter is beyond the last");
     for (uint64_t i = 0; i < messages; i++)
         if (!window_accepts(&s->window, first + i))
-            return err_set(e, ERR_REFUSED, "the frame's counter %llu has been before, or is too old",
+            return err_set(e, ERR_REFUSED,
+                           "the frame's counter %llu has been before, or is too old",
                            (unsigned long long)(first + i));
     *counter = first;
     *count = messages;

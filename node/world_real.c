@@ -109,12 +109,9 @@ static bool folder_of(const char *path, char folder[PATH_MAX], struct err *e)
     memcpy(folder, path, len + 1);
     while (len > 1 && folder[len - 1] == '/') folder[--len] = '\0';
     char *slash = strrchr(folder, '/');
-    if (!slash)
-        memcpy(folder, ".", sizeof ".");
-    else if (slash == folder)
-        folder[1] = '\0';
-    else
-        *slash = '\0';
+    if (!slash) memcpy(folder, ".", sizeof ".");
+    else if (slash == folder) folder[1] = '\0';
+    else *slash = '\0';
     return true;
 }
 

@@ -67,6 +67,15 @@ static enum found find_proposal(void *self, const struct hash *id, struct propos
     return find_changes(fold, id, out, e);
 }
 
+static bool find_proposer(struct fold *fold, const struct hash *proposal, unsigned *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_proposal, e, BINDS(rel(fold), hashed(proposal)));
+    if (found == ABSENT) return err_set(e, ERR_CORRUPT, "a word on a proposal that is not in the table");
+    if (found == FOUND) *out = (unsigned)rows_number(&rows, 0);
+    return found == FOUND;
+}
+
 static enum found find_word(void *self, const struct hash *proposal, unsigned party, struct word *out, struct err *e)
 {
     struct fold *fold = self;
@@ -98,7 +107,8 @@ static enum found find_stand(void *self, unsigned party, const struct change *on
     OWNED_ROWS rows = {0};
     if (is_created_here(fold, &on->item)) return ABSENT; /* nobody has stood on it before */
     enum found found = query_first(&rows, fold->store, QUERY_stand, e,
-                                   BINDS(rel(fold), bind_number(party), hashed(&on->item), hashed(&on->base)));
+                                   BINDS(rel(fold), bind_number(party), hashed(&on->item), hashed(&on->base),
+                                         hashed(&fold->entry))); /* not on what is being proposed now */
     if (found == FOUND && !rows_fixed(&rows, 0, proposal->bytes, 32, e)) return FOUND_FAILED;
     return found;
 }
@@ -198,23 +208,29 @@ static bool add_item(void *self, const struct hash *item, unsigned party, uint64
 static bool put_waiting(struct fold *fold, enum need need, const struct hash *entry, const struct hash *item,
                         unsigned party, uint64_t time_ms, struct err *e)
 {
-    return query_run(fold->store, QUERY_waiting_put, e,
+    return query_run(fold->store, QUERY_open_statement_put, e,
                      BINDS(rel(fold), bind_number(need), hashed(entry), hashed(item), bind_number(party),
                            bind_u64(time_ms)));
 }
 
-static bool drop_waiting(struct fold *fold, enum need need, const struct hash *entry, struct err *e)
+static bool drop_waiting(struct fold *fold, enum need need, const struct hash *statement, struct err *e)
 {
-    return query_run(fold->store, QUERY_waiting_drop, e, BINDS(rel(fold), bind_number(need), hashed(entry)));
+    return query_run(fold->store, QUERY_open_statement_drop, e, BINDS(rel(fold), bind_number(need), hashed(statement)));
+}
+
+static bool drop_open_offer(struct fold *fold, const struct hash *proposal, struct err *e)
+{
+    return query_run(fold->store, QUERY_open_offer_drop, e, BINDS(rel(fold), hashed(proposal)));
 }
 
 static bool add_proposal(void *self, const struct hash *id, const struct proposal *p, struct err *e)
 {
     struct fold *fold = self;
     if (!query_run(fold->store, QUERY_proposal_add, e,
-                   BINDS(rel(fold), hashed(id), bind_number(p->party), bind_u64(p->position))))
+                   BINDS(rel(fold), hashed(id), bind_number(p->party), bind_u64(p->position),
+                         hashed(&p->changes[0].item), hashed(&p->changes[0].base))))
         return false;
-    for (size_t i = 0; i < p->change_count; i++)
+    for (size_t i = 1; i < p->change_count; i++)
         if (!query_run(fold->store, QUERY_change_add, e,
                        BINDS(rel(fold), hashed(id), bind_u64(i), hashed(&p->changes[i].item),
                              hashed(&p->changes[i].base))))
@@ -225,20 +241,22 @@ static bool add_proposal(void *self, const struct hash *id, const struct proposa
         enum found found = find_successor(fold, &p->changes[i], &revision, e);
         if (found != ABSENT) return found == FOUND; /* overtaken before it came to us */
     }
-    return put_waiting(fold, NEED_WORD_ON_OFFER, id, &p->changes[0].item, p->party, fold->header->time_ms, e);
+    return query_run(fold->store, QUERY_open_offer_put, e,
+                     BINDS(rel(fold), bind_number(p->party), bind_u64(p->position), hashed(id),
+                           hashed(&p->changes[0].item), bind_u64(fold->header->time_ms)));
 }
 
-/* An offer waits for us until we have spoken, somebody has said NO or its proposer has left it. */
-static bool settle_offer(struct fold *fold, const struct hash *proposal, unsigned party, const struct word *word,
-                         struct err *e)
+/* The proposer's own word stands in the proposal's row; it is FOR from the start, and may be left. */
+static bool write_word(struct fold *fold, const struct hash *proposal, unsigned party, bool is_proposers,
+                       const struct word *word, const struct hash *entry, struct err *e)
 {
-    bool is_settled = party == fold->our_party || word->kind == WORD_NO;
-    if (!is_settled && word->left != POSITION_NONE) {
-        struct proposal p;
-        if (find_proposal(fold, proposal, &p, e) == FOUND_FAILED) return false;
-        is_settled = p.party == party;
-    }
-    return !is_settled || drop_waiting(fold, NEED_WORD_ON_OFFER, proposal, e);
+    if (!is_proposers)
+        return query_run(fold->store, QUERY_word_put, e,
+                         BINDS(rel(fold), hashed(proposal), bind_number(party), bind_number(word->kind),
+                               bind_u64(word->given), bind_optional(word->left), hashed(entry)));
+    return word->left == POSITION_NONE ||
+           query_run(fold->store, QUERY_proposal_leave, e,
+                     BINDS(bind_optional(word->left), rel(fold), hashed(proposal)));
 }
 
 static bool put_word(void *self, const struct hash *proposal, unsigned party, const struct word *word,
@@ -246,23 +264,28 @@ static bool put_word(void *self, const struct hash *proposal, unsigned party, co
 {
     struct fold *fold = self;
     struct word was;
+    bool is_proposed_now = hash_equal(proposal, &fold->entry);
+    unsigned proposer = party;
     enum found found = find_word(fold, proposal, party, &was, e);
     if (found == FOUND_FAILED) return false;
     if (found == FOUND) sum_change(fold, false, "counterpart/v1/state/word", proposal, party, word_state(&was));
     sum_change(fold, true, "counterpart/v1/state/word", proposal, party, word_state(word));
-    if (hash_equal(proposal, &fold->entry)) fold->is_own_word = true;
-    return query_run(fold->store, QUERY_word_put, e,
-                     BINDS(rel(fold), hashed(proposal), bind_number(party), bind_number(word->kind),
-                           bind_u64(word->given), bind_optional(word->left), hashed(entry))) &&
-           settle_offer(fold, proposal, party, word, e);
+    if (is_proposed_now) fold->is_own_word = true;
+    else if (!find_proposer(fold, proposal, &proposer, e)) return false;
+    if (!write_word(fold, proposal, party, party == proposer, word, entry, e)) return false;
+    /* An offer waits for us until we have spoken, somebody has said NO or its proposer has left it. */
+    bool is_settled = party == fold->our_party || word->kind == WORD_NO ||
+                      (party == proposer && word->left != POSITION_NONE);
+    return !is_settled || is_proposed_now || drop_open_offer(fold, proposal, e);
 }
 
 static bool put_stand(void *self, unsigned party, const struct change *on, const struct hash *proposal, struct err *e)
 {
     struct fold *fold = self;
-    if (!proposal)
+    if (!proposal) /* a stand on one's own proposal ends with the word on it */
         return query_run(fold->store, QUERY_stand_drop, e,
                          BINDS(rel(fold), bind_number(party), hashed(&on->item), hashed(&on->base)));
+    if (hash_equal(proposal, &fold->entry)) return true; /* one's own: the proposal's row says it */
     return query_run(fold->store, QUERY_stand_put, e,
                      BINDS(rel(fold), bind_number(party), hashed(&on->item), hashed(&on->base), hashed(proposal)));
 }
@@ -327,10 +350,10 @@ static bool seal(void *self, const struct hash *id, const struct proposal *p, ui
                        BINDS(rel(fold), hashed(&c->item), hashed(&c->base), hashed(id), bind_number(p->party),
                              bind_u64(position))) ||
             !query_run(fold->store, QUERY_item_revise, e, BINDS(hashed(id), rel(fold), hashed(&c->item))) ||
-            !query_run(fold->store, QUERY_waiting_overtaken, e, BINDS(rel(fold), hashed(&c->item), hashed(&c->base))))
+            !query_run(fold->store, QUERY_open_offers_overtaken, e, BINDS(rel(fold), hashed(&c->item), hashed(&c->base))))
             return false;
     }
-    return drop_waiting(fold, NEED_WORD_ON_OFFER, id, e) && show_sealed(fold, id, p, e);
+    return drop_open_offer(fold, id, e) && show_sealed(fold, id, p, e);
 }
 
 static bool drop_due(void *self, unsigned proposer, const struct hash *proposal, struct err *e)
@@ -384,7 +407,7 @@ static bool add_statement(void *self, const struct hash *id, const struct statem
         !is_newest(fold, id, &item, &is_shown, e))
         return false;
     if (!is_shown) return true;
-    if (!query_run(fold->store, QUERY_waiting_restated, e, BINDS(rel(fold), hashed(&item)))) return false;
+    if (!query_run(fold->store, QUERY_open_statements_restated, e, BINDS(rel(fold), hashed(&item)))) return false;
     const struct noun *noun = vocabulary_find(fold->header->noun);
     if (noun && noun->wants_acknowledgement && s->party != fold->our_party &&
         !put_waiting(fold, NEED_WORD_ON_STATEMENT, id, &item, s->party, fold->header->time_ms, e))

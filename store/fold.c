@@ -452,6 +452,7 @@ static bool touch_items(struct fold *fold, enum effect effect, struct err *e)
     const struct header *h = fold->header;
     for (size_t i = 0; i < h->item_count; i++) {
         struct hash item = header_item(h, &fold->entry, i);
+        if (h->items[i].is_new && effect == EFFECT_FULL) continue; /* the item's own row says so */
         if (!touch(fold, &item, effect, e)) return false;
     }
     bool is_known = false;
@@ -571,7 +572,6 @@ static bool fold_entry(struct fold *fold, const struct stored_entry *stored, boo
     struct err unreadable = {0};
     size_t slots[FRONT_MAX] = {0};
     *is_folded = false;
-    fold->entry = merkle_leaf(stored->header);
     fold->header = &h;
     fold->body = stored->body;
     fold->created = 0;
@@ -614,6 +614,7 @@ static bool copy_entry(struct fold *fold, uint64_t index, struct copied_entry *o
     size_t header_len = rows_bytes(&rows, 0).len;
     out->entry.has_body = !rows_is_null(&rows, 2);
     if (!rows_fixed(&rows, 1, out->entry.salt, sizeof out->entry.salt, e) ||
+        !rows_fixed(&rows, 3, fold->entry.bytes, sizeof fold->entry.bytes, e) ||
         !buffer_put(&out->bytes, rows_bytes(&rows, 0), e))
         return false;
     if (out->entry.has_body && !buffer_put(&out->bytes, rows_bytes(&rows, 2), e)) return false;

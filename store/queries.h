@@ -68,7 +68,7 @@ QUERY(feed_trouble,
       "SELECT 1 FROM feed WHERE relationship = $1 AND (broken_at IS NOT NULL OR fork_at IS NOT NULL) LIMIT 1")
 QUERY(entry_add,
       "INSERT INTO entry (relationship, feed, position, id, header, salt, body, subtrees) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-QUERY(entry, "SELECT header, salt, body FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
+QUERY(entry, "SELECT header, salt, body, id FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
 QUERY(entries_from,
       "SELECT position, header, salt, body FROM entry WHERE relationship = $1 AND feed = $2 AND position >= $3 ORDER BY position")
 QUERY(entries_raw,
@@ -137,9 +137,11 @@ QUERY(items_of,
       " UNION SELECT item FROM statement WHERE relationship = $1 AND statement = $2"
       " UNION SELECT item FROM item WHERE relationship = $1 AND item = $2")
 QUERY(proposal, "SELECT party, position, sealed, seal_entry FROM proposal WHERE relationship = $1 AND proposal = $2")
-QUERY(proposal_add, "INSERT INTO proposal (relationship, proposal, party, position) VALUES ($1, $2, $3, $4)")
+QUERY(proposal_add,
+      "INSERT INTO proposal (relationship, proposal, party, position, item, base) VALUES ($1, $2, $3, $4, $5, $6)")
+QUERY(proposal_leave, "UPDATE proposal SET left_at = $1 WHERE relationship = $2 AND proposal = $3")
 QUERY(proposal_seal, "UPDATE proposal SET sealed = $1, seal_entry = $2 WHERE relationship = $3 AND proposal = $4")
-QUERY(change_add, "INSERT INTO change (relationship, proposal, ordinal, item, base) VALUES ($1, $2, $3, $4, $5)")
+QUERY(change_add, "INSERT INTO further_change (relationship, proposal, ordinal, item, base) VALUES ($1, $2, $3, $4, $5)")
 QUERY(changes, "SELECT item, base FROM change WHERE relationship = $1 AND proposal = $2 ORDER BY ordinal")
 QUERY(change_of_item, "SELECT ordinal, base FROM change WHERE relationship = $1 AND proposal = $2 AND item = $3")
 /* What was offered on two bases of an item: of each party the newest few on each, and whatever was agreed. */
@@ -160,14 +162,14 @@ QUERY(revision_add,
 QUERY(word, "SELECT kind, given, left_at FROM word WHERE relationship = $1 AND proposal = $2 AND party = $3")
 QUERY(words, "SELECT party, given, entry FROM word WHERE relationship = $1 AND proposal = $2 ORDER BY party")
 QUERY(word_put,
-      "INSERT INTO word (relationship, proposal, party, kind, given, left_at, entry) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+      "INSERT INTO answer (relationship, proposal, party, kind, given, left_at, entry) VALUES ($1, $2, $3, $4, $5, $6, $7)"
       " ON CONFLICT (relationship, proposal, party) DO UPDATE SET kind = excluded.kind, given = excluded.given,"
       " left_at = excluded.left_at")
-QUERY(stand, "SELECT proposal FROM stand WHERE relationship = $1 AND party = $2 AND item = $3 AND base = $4")
+QUERY(stand, "SELECT proposal FROM stand WHERE relationship = $1 AND party = $2 AND item = $3 AND base = $4 AND proposal <> $5")
 QUERY(stand_put,
-      "INSERT INTO stand (relationship, party, item, base, proposal) VALUES ($1, $2, $3, $4, $5)"
+      "INSERT INTO answer_stand (relationship, party, item, base, proposal) VALUES ($1, $2, $3, $4, $5)"
       " ON CONFLICT (relationship, party, item, base) DO UPDATE SET proposal = excluded.proposal")
-QUERY(stand_drop, "DELETE FROM stand WHERE relationship = $1 AND party = $2 AND item = $3 AND base = $4")
+QUERY(stand_drop, "DELETE FROM answer_stand WHERE relationship = $1 AND party = $2 AND item = $3 AND base = $4")
 QUERY(due,
       "SELECT proposal FROM due WHERE relationship = $1 AND proposer = $2 AND gate_party = $3 AND gate_position < $4"
       " ORDER BY gate_position, proposal LIMIT 1")
@@ -187,7 +189,7 @@ QUERY(statement_words, "SELECT party, word FROM statement_word WHERE relationshi
 QUERY(statement_word_put,
       "INSERT INTO statement_word (relationship, statement, party, word, entry) VALUES ($1, $2, $3, $4, $5)"
       " ON CONFLICT (relationship, statement, party) DO UPDATE SET word = excluded.word, entry = excluded.entry")
-QUERY(touch_add, "INSERT INTO touch (relationship, item, feed, position, effect) VALUES ($1, $2, $3, $4, $5)"
+QUERY(touch_add, "INSERT INTO mention (relationship, item, feed, position, effect) VALUES ($1, $2, $3, $4, $5)"
                  " ON CONFLICT (relationship, item, feed, position) DO NOTHING")
 QUERY(touch_from,
       "SELECT t.position, t.effect, e.id, e.header, e.body FROM touch t JOIN entry e ON e.relationship = t.relationship"
@@ -203,12 +205,19 @@ QUERY(waiting,
       " JOIN item i ON i.relationship = w.relationship AND i.item = w.item"
       " JOIN party p ON p.relationship = i.relationship AND p.party = i.party"
       " WHERE w.relationship = $1 ORDER BY w.time_ms, w.entry")
-QUERY(waiting_put,
-      "INSERT INTO waiting (relationship, need, entry, item, party, time_ms) VALUES ($1, $2, $3, $4, $5, $6)"
-      " ON CONFLICT (relationship, need, entry) DO NOTHING")
-QUERY(waiting_drop, "DELETE FROM waiting WHERE relationship = $1 AND need = $2 AND entry = $3")
-QUERY(waiting_overtaken,
-      "DELETE FROM waiting WHERE relationship = $1 AND need = 0 AND entry IN"
-      " (SELECT proposal FROM change WHERE relationship = $1 AND item = $2 AND base = $3)")
-QUERY(waiting_restated, "DELETE FROM waiting WHERE relationship = $1 AND item = $2 AND need > 0")
+QUERY(open_offer_put,
+      "INSERT INTO open_offer (relationship, party, position, proposal, item, time_ms) VALUES ($1, $2, $3, $4, $5, $6)"
+      " ON CONFLICT (relationship, party, position) DO NOTHING")
+QUERY(open_offer_drop,
+      "DELETE FROM open_offer WHERE relationship = $1 AND (party, position) IN"
+      " (SELECT party, position FROM proposal WHERE relationship = $1 AND proposal = $2)")
+QUERY(open_offers_overtaken,
+      "DELETE FROM open_offer WHERE relationship = $1 AND (party, position) IN"
+      " (SELECT p.party, p.position FROM change c JOIN proposal p ON p.relationship = c.relationship"
+      " AND p.proposal = c.proposal WHERE c.relationship = $1 AND c.item = $2 AND c.base = $3)")
+QUERY(open_statement_put,
+      "INSERT INTO open_statement (relationship, need, statement, item, party, time_ms) VALUES ($1, $2, $3, $4, $5, $6)"
+      " ON CONFLICT (relationship, need, statement) DO NOTHING")
+QUERY(open_statement_drop, "DELETE FROM open_statement WHERE relationship = $1 AND need = $2 AND statement = $3")
+QUERY(open_statements_restated, "DELETE FROM open_statement WHERE relationship = $1 AND item = $2")
 QUERY(sealed_by, "SELECT 1 FROM proposal WHERE relationship = $1 AND seal_entry = $2 LIMIT 1")

@@ -149,26 +149,33 @@ CREATE TABLE item (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX item_by_number ON item (relationship, party, number);
 
-CREATE TABLE proposal (
+CREATE TABLE proposal (                  -- with what it changes first, and its proposer's own word on it
     relationship BLOB NOT NULL,
     proposal BLOB NOT NULL,
     party INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    item BLOB NOT NULL,
+    base BLOB NOT NULL,                  -- 32 zero bytes: start
+    left_at INTEGER,                     -- where its proposer left it
     sealed INTEGER,                      -- position of the sealing entry
     seal_entry BLOB,
     PRIMARY KEY (relationship, proposal)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX proposal_by_seal ON proposal (relationship, seal_entry) WHERE seal_entry IS NOT NULL;
+CREATE INDEX proposal_by_base ON proposal (relationship, item, base, party, left_at);
 
-CREATE TABLE change (                    -- what a proposal changes
+CREATE TABLE further_change (            -- the second and later changes of a bundle
     relationship BLOB NOT NULL,
     proposal BLOB NOT NULL,
     ordinal INTEGER NOT NULL,
     item BLOB NOT NULL,
-    base BLOB NOT NULL,                  -- 32 zero bytes: start
+    base BLOB NOT NULL,
     PRIMARY KEY (relationship, proposal, ordinal)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX change_by_base ON change (relationship, item, base);
+CREATE INDEX further_change_by_base ON further_change (relationship, item, base);
+
+CREATE VIEW change (relationship, proposal, ordinal, item, base) AS
+    SELECT relationship, proposal, 0, item, base FROM proposal
+    UNION ALL SELECT relationship, proposal, ordinal, item, base FROM further_change;
 
 CREATE TABLE revision (                  -- agreed revisions, by what they build on
     relationship BLOB NOT NULL,
@@ -180,7 +187,7 @@ CREATE TABLE revision (                  -- agreed revisions, by what they build
     PRIMARY KEY (relationship, item, base)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE word (                      -- FOR and NO, and where they were left
+CREATE TABLE answer (                    -- FOR and NO of those who did not propose, and where FOR was left
     relationship BLOB NOT NULL,
     proposal BLOB NOT NULL,
     party INTEGER NOT NULL,
@@ -191,7 +198,11 @@ CREATE TABLE word (                      -- FOR and NO, and where they were left
     PRIMARY KEY (relationship, proposal, party)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE stand (                     -- the proposal a party is FOR on an item and base
+CREATE VIEW word (relationship, proposal, party, kind, given, left_at, entry) AS
+    SELECT relationship, proposal, party, 1, position, left_at, proposal FROM proposal
+    UNION ALL SELECT relationship, proposal, party, kind, given, left_at, entry FROM answer;
+
+CREATE TABLE answer_stand (              -- the other's proposal a party is FOR on an item and base
     relationship BLOB NOT NULL,
     party INTEGER NOT NULL,
     item BLOB NOT NULL,
@@ -199,6 +210,12 @@ CREATE TABLE stand (                     -- the proposal a party is FOR on an it
     proposal BLOB NOT NULL,
     PRIMARY KEY (relationship, party, item, base)
 ) STRICT, WITHOUT ROWID;
+
+CREATE VIEW stand (relationship, party, item, base, proposal) AS
+    SELECT relationship, party, item, base, proposal FROM proposal WHERE left_at IS NULL
+    UNION ALL SELECT f.relationship, p.party, f.item, f.base, f.proposal FROM further_change f
+        JOIN proposal p ON p.relationship = f.relationship AND p.proposal = f.proposal WHERE p.left_at IS NULL
+    UNION ALL SELECT relationship, party, item, base, proposal FROM answer_stand;
 
 CREATE TABLE due (                       -- all parties are FOR; waits for its proposer to have seen gate_party's word
     relationship BLOB NOT NULL,
@@ -230,22 +247,40 @@ CREATE TABLE statement_word (
     PRIMARY KEY (relationship, statement, party)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE touch (                     -- which entries concern an item, and what became of them
+CREATE TABLE mention (                   -- which entries concern an item they did not create, and what became of them
     relationship BLOB NOT NULL,
     item BLOB NOT NULL,                  -- 32 zero bytes: the relationship itself
     feed INTEGER NOT NULL,
-    position INTEGER NOT NULL,
+    position INTEGER NOT NULL,           -- index in the feed
     effect INTEGER NOT NULL,
     PRIMARY KEY (relationship, item, feed, position)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE waiting (                   -- what waits for our word: offers and statements, by when we learned of them
+CREATE VIEW touch (relationship, item, feed, position, effect) AS
+    SELECT relationship, item, feed, position & 1099511627775, 0 FROM item
+    UNION ALL SELECT relationship, item, feed, position, effect FROM mention;
+
+CREATE TABLE open_offer (                -- others' offers that wait for our word, in the order they were made
+    relationship BLOB NOT NULL,
+    party INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    proposal BLOB NOT NULL,
+    item BLOB NOT NULL,
+    time_ms INTEGER NOT NULL,
+    PRIMARY KEY (relationship, party, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE open_statement (            -- statements that wait for our word, and disputes of ours for our answer
     relationship BLOB NOT NULL,
     need INTEGER NOT NULL,
-    entry BLOB NOT NULL,                 -- the proposal or statement
+    statement BLOB NOT NULL,
     item BLOB NOT NULL,
     party INTEGER NOT NULL,
     time_ms INTEGER NOT NULL,
-    PRIMARY KEY (relationship, need, entry)
+    PRIMARY KEY (relationship, need, statement)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX waiting_by_item ON waiting (relationship, item) WHERE need > 0; -- statements: few beside the offers
+CREATE INDEX open_statement_by_item ON open_statement (relationship, item);
+
+CREATE VIEW waiting (relationship, need, entry, item, party, time_ms) AS
+    SELECT relationship, 0, proposal, item, party, time_ms FROM open_offer
+    UNION ALL SELECT relationship, need, statement, item, party, time_ms FROM open_statement;

@@ -186,8 +186,8 @@ bool tables_put(struct store *store, const struct relationship_id *id, const str
 }
 
 static const char *const folded_tables[] = {
-    "front", "item", "proposal", "change", "revision", "word", "stand", "due", "statement", "statement_word", "touch",
-    "waiting",
+    "front", "item", "proposal", "further_change", "revision", "answer", "answer_stand", "due", "statement",
+    "statement_word", "mention", "open_offer", "open_statement",
 };
 
 static bool each_table(bool (*each)(void *self, const char *table, struct err *e), void *self, struct err *e)

@@ -22,9 +22,9 @@
 #include <unistd.h>
 
 #define ANYWHERE "tcp://127.0.0.1:0"
-#define SOON_MS 5000  /* by when whatever must happen has happened */
+#define SOON_MS 5000 /* by when whatever must happen has happened */
 #define STEP_MS 5
-#define HANG_S 240     /* the whole program is taken to hang after this */
+#define HANG_S 240 /* the whole program is taken to hang after this */
 
 /* ---- two nodes in one thread ---- */
 
@@ -635,8 +635,9 @@ static void dialling_again_after_a_failure_works(void **state)
 static void an_address_of_another_kind_is_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"ipc:///tmp/somewhere", "tcp://", "tcp://127.0.0.1:0x",
-                                      "127.0.0.1:7700", "", "tcp://127.0.0.1:7700/path?query"};
+    static const char *const bad[] = {
+        "ipc:///tmp/somewhere", "tcp://", "tcp://127.0.0.1:0x",
+        "127.0.0.1:7700",       "",       "tcp://127.0.0.1:7700/path?query"};
     OWNED(link_close) struct link *ours = new_link();
     struct err e = {0};
 
@@ -903,7 +904,8 @@ static void rude_clients_do_not_stop_the_listener(void **state)
     (void)state;
     static const uint8_t rubbish[64] = "GET / HTTP/1.1\r\n\r\n";
     static const uint8_t pair_hello[8] = {0, 'S', 'P', 0, 0, 0x10, 0, 0};
-    static const uint8_t no_id[12] = {[7] = 4, [8] = 0, [11] = 1}; /* a backtrace that does not end */
+    static const uint8_t no_id[12] = {
+        [7] = 4, [8] = 0, [11] = 1}; /* a backtrace that does not end */
     char bound[64] = "";
     uint8_t hello[8] = {0};
     OWNED(link_close) struct link *theirs = new_listener(bound);
@@ -1042,8 +1044,7 @@ static void answers_handed_in_just_before_closing_go_out(void **state)
     uint64_t slots[LINK_REQUESTS_MAX] = {0};
     dial(ours, 1, bound);
     for (uint64_t i = 0; i < LINK_REQUESTS_MAX; i++) ask(ours, 1, i, "parked");
-    for (size_t i = 0; i < LINK_REQUESTS_MAX; i++)
-        slots[i] = wait_for(theirs, EVENT_REQUEST).slot;
+    for (size_t i = 0; i < LINK_REQUESTS_MAX; i++) slots[i] = wait_for(theirs, EVENT_REQUEST).slot;
 
     for (size_t i = 0; i < LINK_REQUESTS_MAX; i++) answer(theirs, slots[i], "farewell");
     link_close(theirs);

@@ -17,15 +17,9 @@ struct seeded {
     uint64_t now_ms;
 };
 
-static uint64_t seeded_now(void *self)
-{
-    return ((struct seeded *)self)->now_ms;
-}
+static uint64_t seeded_now(void *self) { return ((struct seeded *)self)->now_ms; }
 
-static int64_t seeded_date(void *self)
-{
-    return (int64_t)((struct seeded *)self)->now_ms;
-}
+static int64_t seeded_date(void *self) { return (int64_t)((struct seeded *)self)->now_ms; }
 
 static void seeded_random(void *self, uint8_t *at, size_t len)
 {
@@ -66,10 +60,8 @@ static void side_start(struct pair *p, struct side *side)
 static void pair_start(struct pair *p)
 {
     *p = (struct pair){.seeded = {{2024}, 1000}};
-    p->world = (struct world){.now_ms = seeded_now,
-                              .date_ms = seeded_date,
-                              .random = seeded_random,
-                              .self = &p->seeded};
+    p->world = (struct world){
+        .now_ms = seeded_now, .date_ms = seeded_date, .random = seeded_random, .self = &p->seeded};
     side_start(p, &p->dialer);
     side_start(p, &p->listener);
 }
@@ -85,10 +77,7 @@ static struct sink *frame_sink(struct frame *f)
     return &f->sink;
 }
 
-static span frame_span(const struct frame *f)
-{
-    return sink_span(&f->sink);
-}
+static span frame_span(const struct frame *f) { return sink_span(&f->sink); }
 
 static const uint8_t secret[32] = {1, 2, 3};
 
@@ -103,8 +92,7 @@ static void shake_hands(struct pair *p, const uint8_t *psk)
                                frame_sink(&two), &e));
     assert_true(session_dialed(p->dialed, frame_span(&two), span_text("certificates"),
                                frame_sink(&three), &e));
-    assert_true(
-        session_accepted(p->accepted, frame_span(&three), frame_sink(&payload), &e));
+    assert_true(session_accepted(p->accepted, frame_span(&three), frame_sink(&payload), &e));
     test_assert_text(frame_span(&payload), "certificates");
 }
 
@@ -191,7 +179,8 @@ static void the_clear_bytes_stand_where_the_format_says(void **state)
                              secret, frame_sink(&one), &e));
     assert_true(session_accept(&p.accepted, &p.listener.secrets, secret, frame_span(&one),
                                frame_sink(&two), &e));
-    assert_true(session_dialed(p.dialed, frame_span(&two), span_text("abc"), frame_sink(&three), &e));
+    assert_true(
+        session_dialed(p.dialed, frame_span(&two), span_text("abc"), frame_sink(&three), &e));
     assert_true(session_accepted(p.accepted, frame_span(&three), frame_sink(&payload), &e));
     seal(p.accepted, "abcd", &sealed);
 
@@ -287,9 +276,8 @@ static void every_changed_byte_of_the_handshake_is_refused(void **state)
         struct frame one, two, three, payload;
         struct err e = {0};
         pair_start(&p);
-        assert_true(session_dial(&p.dialed, &p.dialer.secrets,
-                                 transport_key_public(p.listener.key), secret, frame_sink(&one),
-                                 &e));
+        assert_true(session_dial(&p.dialed, &p.dialer.secrets, transport_key_public(p.listener.key),
+                                 secret, frame_sink(&one), &e));
         assert_int_equal(one.sink.len, ONE);
         /* Kind 2 becomes 3; the invitation's id finds its secret all the same, to show that it is bound. */
         if (i < ONE) one.bytes[i] ^= 1;
@@ -297,12 +285,12 @@ static void every_changed_byte_of_the_handshake_is_refused(void **state)
                                       frame_sink(&two), &e);
         if (is_fine) assert_int_equal(two.sink.len, TWO);
         if (is_fine && i >= ONE && i < ONE + TWO) two.bytes[i - ONE] ^= 1;
-        is_fine = is_fine && session_dialed(p.dialed, frame_span(&two), (span){0},
-                                            frame_sink(&three), &e);
+        is_fine = is_fine &&
+                  session_dialed(p.dialed, frame_span(&two), (span){0}, frame_sink(&three), &e);
         if (is_fine) assert_int_equal(three.sink.len, THREE);
         if (is_fine && i >= ONE + TWO) three.bytes[i - ONE - TWO] ^= 1;
-        is_fine = is_fine && session_accepted(p.accepted, frame_span(&three),
-                                              frame_sink(&payload), &e);
+        is_fine =
+            is_fine && session_accepted(p.accepted, frame_span(&three), frame_sink(&payload), &e);
         assert_false(is_fine);
         assert_true(e.code == ERR_REFUSED || e.code == ERR_MALFORMED);
         assert_true(!p.accepted || !session_is_open(p.accepted));
@@ -352,8 +340,8 @@ static void a_listener_with_another_key_refuses_the_first_message(void **state)
     struct frame one, two;
     struct err e = {0};
     pair_start(&p);
-    assert_true(session_dial(&p.dialed, &p.dialer.secrets, transport_key_public(p.dialer.key),
-                             NULL, frame_sink(&one), &e));
+    assert_true(session_dial(&p.dialed, &p.dialer.secrets, transport_key_public(p.dialer.key), NULL,
+                             frame_sink(&one), &e));
 
     assert_false(session_accept(&p.accepted, &p.listener.secrets, NULL, frame_span(&one),
                                 frame_sink(&two), &e));
@@ -427,8 +415,8 @@ static void messages_that_do_not_fit_change_nothing(void **state)
     assert_true(session_dial(&p.dialed, &p.dialer.secrets, transport_key_public(p.listener.key),
                              NULL, frame_sink(&one), &e));
     tight.cap = 56;
-    assert_false(session_accept(&p.accepted, &p.listener.secrets, NULL, frame_span(&one), &tight,
-                                &e));
+    assert_false(
+        session_accept(&p.accepted, &p.listener.secrets, NULL, frame_span(&one), &tight, &e));
     assert_int_equal(e.code, ERR_LIMIT);
     assert_true(session_accept(&p.accepted, &p.listener.secrets, NULL, frame_span(&one),
                                frame_sink(&two), &e));
@@ -553,8 +541,8 @@ static void frames_of_many_messages_pass(void **state)
 {
     (void)state;
     static uint8_t plain[FRAME_BYTES_MAX], sealed[FRAME_BYTES_MAX], back[FRAME_BYTES_MAX];
-    static const size_t lens[] = {0, 1, 65518, 65519, 65520, 131038, 131039, 500000,
-                                  FRAME_BYTES_MAX - 18 - 16 * 16};
+    static const size_t lens[] = {
+        0, 1, 65518, 65519, 65520, 131038, 131039, 500000, FRAME_BYTES_MAX - 18 - 16 * 16};
     OWNED_PAIR p;
     struct err e = {0};
     pair_open(&p);
@@ -625,8 +613,8 @@ static void a_frame_above_the_limit_is_refused(void **state)
     struct err e = {0};
     pair_open(&p);
 
-    assert_false(session_seal(p.dialed, span_of(plain, FRAME_BYTES_MAX - 18 - 16 * 16 + 1), &frame,
-                              &e));
+    assert_false(
+        session_seal(p.dialed, span_of(plain, FRAME_BYTES_MAX - 18 - 16 * 16 + 1), &frame, &e));
     assert_int_equal(e.code, ERR_LIMIT);
     assert_false(session_seal(p.dialed, span_of(plain, FRAME_BYTES_MAX + 1), &frame, &e));
     assert_int_equal(e.code, ERR_LIMIT);
@@ -692,7 +680,8 @@ static void a_frame_below_the_window_is_refused(void **state)
     seal(p.dialed, "oldest", &oldest);
     seal(p.dialed, "second", &second);
     for (int i = 2; i < SESSION_WINDOW + 1; i++) seal(p.dialed, "newer", &frame);
-    assert_unseals(p.accepted, &frame, "newer"); /* the highest now: the window begins at the second */
+    assert_unseals(p.accepted, &frame,
+                   "newer"); /* the highest now: the window begins at the second */
 
     assert_refused(p.accepted, frame_span(&oldest), ERR_REFUSED);
     assert_unseals(p.accepted, &second, "second");

@@ -131,8 +131,8 @@ static void a_large_file_is_read_back_as_written(void **state)
     struct err e = {0};
     world->random(world->self, bytes, sizeof bytes);
 
-    assert_true(world->files->write(world->self, in_folder("large"),
-                                    span_of(bytes, sizeof bytes), &e));
+    assert_true(
+        world->files->write(world->self, in_folder("large"), span_of(bytes, sizeof bytes), &e));
     assert_true(read_file(in_folder("large"), sizeof bytes, &file, &e));
 
     assert_true(span_equal(buffer_span(&file), span_of(bytes, sizeof bytes)));

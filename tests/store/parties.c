@@ -72,7 +72,7 @@ static void certify(struct side *side)
     side->note_bytes = note.len;
 }
 
-static span note_of(const struct side *side)
+span note_of(const struct side *side)
 {
     return span_of(side->note, side->note_bytes);
 }
@@ -100,19 +100,24 @@ static void side_open(struct parties *p, unsigned party, uint64_t seed)
 
 /* ---- opening the relationship ---- */
 
-static struct body_field text(const char *name, span value)
+struct body_field text_of(const char *name, span value)
 {
     return (struct body_field){span_text(name), {.is_text = true, .text = value}};
 }
 
-static struct hash say_fields(struct parties *p, unsigned us, struct draft draft, struct body_field *fields, size_t count)
+span body_of(struct body_field *fields, size_t count)
 {
     static uint8_t bytes[BODY_BYTES_MAX];
     struct sink body = sink_over(bytes, sizeof bytes);
     body_start(&body, 1);
     body_map(&body, fields, count);
     assert_false(body.full);
-    draft.body = sink_span(&body);
+    return sink_span(&body);
+}
+
+static struct hash say_fields(struct parties *p, unsigned us, struct draft draft, struct body_field *fields, size_t count)
+{
+    draft.body = body_of(fields, count);
     return say(p, us, &draft);
 }
 
@@ -124,22 +129,22 @@ static void say_open(struct parties *p, const uint8_t nonce[32])
     for (size_t i = 0; i < p->count; i++)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? " " : "", codes[i]);
     expect(relationship_add(acme->store, &p->id, "Acme and others", note_of(acme), note_of(acme), &e), &e);
-    struct body_field fields[] = {text("title", span_text("Acme and others")), text("parties", span_text(list)),
-                                  text("nonce", span_text(hex_write(span_of(nonce, 32), hex, sizeof hex))),
-                                  text("certificate", note_of(acme))};
+    struct body_field fields[] = {text_of("title", span_text("Acme and others")), text_of("parties", span_text(list)),
+                                  text_of("nonce", span_text(hex_write(span_of(nonce, 32), hex, sizeof hex))),
+                                  text_of("certificate", note_of(acme))};
     (void)say_fields(p, ACME, (struct draft){.verb = VERB_OPEN, .noun = NOUN_OF_SETUP}, fields, 4);
 }
 
 static void say_pair(struct parties *p, const struct side *other)
 {
-    struct body_field fields[] = {text("party", span_text(other->code)), text("certificate", note_of(other)),
-                                  text("how", span_text("voice"))};
+    struct body_field fields[] = {text_of("party", span_text(other->code)), text_of("certificate", note_of(other)),
+                                  text_of("how", span_text("voice"))};
     (void)say_fields(p, ACME, (struct draft){.verb = VERB_PAIR, .noun = NOUN_OF_SETUP}, fields, 3);
 }
 
 static void say_join(struct parties *p, struct side *joiner)
 {
-    struct body_field fields[] = {text("certificate", note_of(joiner))};
+    struct body_field fields[] = {text_of("certificate", note_of(joiner))};
     struct err e = {0};
     expect(relationship_add(joiner->store, &p->id, "Acme and others", note_of(joiner), note_of(&p->sides[ACME]), &e),
            &e);
@@ -147,17 +152,22 @@ static void say_join(struct parties *p, struct side *joiner)
     (void)say_fields(p, joiner->party, (struct draft){.verb = VERB_JOIN, .noun = NOUN_OF_SETUP}, fields, 1);
 }
 
-void parties_open(struct parties *p, size_t count, uint64_t seed)
+void parties_start(struct parties *p, size_t count, uint64_t seed, uint8_t *nonce)
 {
-    uint8_t nonce[32];
     struct err e = {0};
     expect(crypto_start(&e), &e);
     *p = (struct parties){.count = count, .now_ms = START_MS, .folder = "/tmp/counterpart-test-XXXXXX"};
     assert_non_null(mkdtemp(p->folder));
     for (unsigned i = 0; i < count; i++) side_open(p, i, seed);
-    test_random_bytes(&p->sides[ACME].random, nonce, sizeof nonce);
+    test_random_bytes(&p->sides[ACME].random, nonce, 32);
     p->id = relationship_id_of(signing_key_public(p->sides[ACME].identity), nonce);
     for (unsigned i = 0; i < count; i++) certify(&p->sides[i]);
+}
+
+void parties_open(struct parties *p, size_t count, uint64_t seed)
+{
+    uint8_t nonce[32];
+    parties_start(p, count, seed, nonce);
     say_open(p, nonce);
     for (unsigned i = 1; i < count; i++) say_pair(p, &p->sides[i]);
     for (unsigned i = 1; i < count; i++) say_join(p, &p->sides[i]);
@@ -211,7 +221,7 @@ struct hash propose_on(struct parties *p, unsigned us, const struct hash *item, 
                        const char *title)
 {
     struct draft draft = {.verb = VERB_PROPOSE, .noun = "action", .item_count = 1};
-    struct body_field fields[] = {text("title", span_text(title)), text("owner", span_text(p->sides[us].code))};
+    struct body_field fields[] = {text_of("title", span_text(title)), text_of("owner", span_text(p->sides[us].code))};
     draft.items[0] = (struct item_base){.is_new = !item, .from_start = !base};
     if (item) draft.items[0].item = *item;
     if (base) draft.items[0].base = *base;
@@ -225,7 +235,7 @@ struct hash propose_new(struct parties *p, unsigned us, const char *title)
 
 struct hash answer(struct parties *p, unsigned us, enum verb verb, const struct hash *ref)
 {
-    struct body_field reason[] = {text(verb == VERB_COMMENT ? "text" : "reason", span_text("because"))};
+    struct body_field reason[] = {text_of(verb == VERB_COMMENT ? "text" : "reason", span_text("because"))};
     bool has_reason = verb == VERB_DECLINE || verb == VERB_DISPUTE || verb == VERB_COMMENT;
     struct draft draft = {.verb = verb, .noun = "action", .has_ref = true, .ref = *ref};
     return say_fields(p, us, draft, reason, has_reason ? 1 : 0);
@@ -234,7 +244,7 @@ struct hash answer(struct parties *p, unsigned us, enum verb verb, const struct 
 struct hash appoint(struct parties *p, unsigned us, const struct hash *item, const char *person)
 {
     struct draft draft = {.verb = VERB_STATE, .noun = "appointment", .item_count = 1};
-    struct body_field fields[] = {text("person", span_text(person)), text("role", span_text("manager"))};
+    struct body_field fields[] = {text_of("person", span_text(person)), text_of("role", span_text("manager"))};
     draft.items[0] = (struct item_base){.is_new = !item, .from_start = true};
     if (item) draft.items[0].item = *item;
     return say_fields(p, us, draft, fields, 2);
@@ -244,7 +254,7 @@ struct hash report_progress(struct parties *p, unsigned us, const struct hash *i
                             int64_t percent)
 {
     struct draft draft = {.verb = VERB_STATE, .noun = "action", .item_count = 1};
-    struct body_field fields[] = {text("status", span_text("in_progress")),
+    struct body_field fields[] = {text_of("status", span_text("in_progress")),
                                   {span_text("percent"), {.number = percent}}};
     draft.items[0] = (struct item_base){.item = *item, .base = *base};
     return say_fields(p, us, draft, fields, 2);

@@ -34,6 +34,8 @@ struct parties {
 };
 
 void parties_open(struct parties *p, size_t count, uint64_t seed);
+/* Only stores, keys and certificates; `nonce` (32 bytes) is what p->id is made of. Nobody knows of anybody yet. */
+void parties_start(struct parties *p, size_t count, uint64_t seed, uint8_t *nonce);
 void parties_close(struct parties *p);
 /* Succeeds or fails the test with the sentence. */
 void expect(bool is_fine, const struct err *e);
@@ -43,6 +45,10 @@ void expect(bool is_fine, const struct err *e);
 struct hash say(struct parties *p, unsigned us, const struct draft *draft);
 /* Answers (accept ...) and says with what code it was refused. */
 enum err_code answer_refused(struct parties *p, unsigned us, enum verb verb, const struct hash *ref);
+/* A body of one map, in room that the next call uses again. */
+span body_of(struct body_field *fields, size_t count);
+struct body_field text_of(const char *name, span value);
+span note_of(const struct side *side);
 struct hash propose_new(struct parties *p, unsigned us, const char *title);
 /* `base` NULL: start. */
 struct hash propose_on(struct parties *p, unsigned us, const struct hash *item, const struct hash *base,
