@@ -100,7 +100,7 @@ bool engine_open(struct engine **out, const struct engine_options *options, stru
     engine->rows = calloc(FEED_ROWS_MAX, sizeof *engine->rows);
     engine->head = calloc(1, sizeof *engine->head);
     if (!engine->showing || !engine->rows || !engine->head) return err_memory(e);
-    if (!home_may_work(options->home, true, e)) return false;
+    if (!home_may_work(options->home, true, e) || !home_keys(options->home, e)) return false;
     *out = GIVE(engine);
     return true;
 }
@@ -110,6 +110,16 @@ void engine_start(struct engine *engine)
     engine->is_started = true;
     (void)engine_write_seals(engine);
     dialer_start(engine);
+}
+
+static void engine_look_at_home(struct engine *engine)
+{
+    struct err e = {0};
+    if (home_may_work(engine->home, true, &e)) return;
+    engine_say(engine, TROUBLE, "home trouble=\"%s\"", e.said);
+    (void)snprintf(engine->failure, sizeof engine->failure, "%.190s", e.said);
+    listener_stop(engine);
+    engine->is_stopping = true;
 }
 
 static void engine_timer(struct engine *engine)
@@ -131,6 +141,7 @@ void engine_step(struct engine *engine, const struct event *event)
     case EVENT_PIPE_OPENED:
     case EVENT_PIPE_GONE: listener_step(engine, event); break;
     case EVENT_WROTE:
+        engine_look_at_home(engine); /* another process may have found, or adopted, a restored home */
         (void)engine_write_seals(engine);
         if (!engine->options.is_once) dialer_scan(engine);
         engine_news(engine);

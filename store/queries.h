@@ -73,6 +73,7 @@ QUERY(entries_from,
       "SELECT position, header, salt, body FROM entry WHERE relationship = $1 AND feed = $2 AND position >= $3 ORDER BY position")
 QUERY(entries_raw,
       "SELECT position, header, salt, body, id, subtrees FROM entry WHERE relationship = $1 AND feed = $2 ORDER BY position")
+QUERY(entry_whole, "SELECT id, header, body FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
 QUERY(entry_by_id, "SELECT feed, position FROM entry WHERE relationship = $1 AND id = $2 ORDER BY feed LIMIT 1")
 QUERY(entry_body, "SELECT body, header FROM entry WHERE relationship = $1 AND id = $2 ORDER BY feed LIMIT 1")
 QUERY(entry_subtrees, "SELECT id, subtrees FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
@@ -125,8 +126,9 @@ QUERY(items_after,
       "SELECT item, noun, party, number, entry, revision, statement, needs_newer FROM item"
       " WHERE relationship = $1 AND (party, number) > ($2, $3) ORDER BY party, number LIMIT 64")
 QUERY(item_by_reference, /* the party by its code */
-      "SELECT i.item, i.entry FROM party p JOIN item i ON i.relationship = p.relationship AND i.party = p.party"
-      " WHERE p.relationship = $1 AND p.code = $2 AND i.number = $3")
+      "SELECT item, entry FROM item WHERE relationship = $1"
+      " AND party = (SELECT p.party FROM party p WHERE p.relationship = $1 AND p.code = $2) AND number = $3")
+QUERY(item_created, "SELECT feed, position FROM item WHERE relationship = $1 AND item = $2")
 QUERY(item_shown,
       "SELECT p.code, i.number FROM item i JOIN party p ON p.relationship = i.relationship AND p.party = i.party"
       " WHERE i.relationship = $1 AND i.item = $2")
@@ -150,12 +152,13 @@ QUERY(offers,
       " row_number() OVER (PARTITION BY c.base, p.party ORDER BY p.position DESC) AS newest FROM change c"
       " JOIN proposal p ON p.relationship = c.relationship AND p.proposal = c.proposal"
       " WHERE c.relationship = $1 AND c.item = $2 AND c.base IN ($3, $4)) AS offered WHERE newest <= $5 OR sealed IS NOT NULL")
-/* The rivals of a proposal, on all it changes, on which a party has spoken. */
+/* Others' proposals on (item, base) on which a party has given its word. */
 QUERY(spoken_rivals,
-      "SELECT r.proposal FROM change c JOIN change r ON r.relationship = c.relationship AND r.item = c.item"
-      " AND r.base = c.base JOIN word w ON w.relationship = r.relationship AND w.proposal = r.proposal"
-      " WHERE c.relationship = $1 AND c.proposal = $2 AND w.party = $3 GROUP BY r.proposal ORDER BY max(w.given) DESC LIMIT 64")
+      "SELECT r.proposal FROM change r JOIN answer a ON a.relationship = r.relationship AND a.proposal = r.proposal"
+      " WHERE r.relationship = $1 AND r.item = $2 AND r.base = $3 AND a.party = $4 ORDER BY a.given DESC LIMIT 64")
 QUERY(revision, "SELECT proposal, base, party, sealed FROM revision WHERE relationship = $1 AND item = $2 AND base = $3")
+QUERY(revisions, "SELECT party, sealed FROM revision WHERE relationship = $1")
+QUERY(revisions_of_item, "SELECT party, sealed FROM revision WHERE relationship = $1 AND item = $2")
 QUERY(revision_add,
       "INSERT INTO revision (relationship, item, base, proposal, party, sealed) VALUES ($1, $2, $3, $4, $5, $6)"
       " ON CONFLICT (relationship, item, base) DO NOTHING")
@@ -191,12 +194,8 @@ QUERY(statement_word_put,
       " ON CONFLICT (relationship, statement, party) DO UPDATE SET word = excluded.word, entry = excluded.entry")
 QUERY(touch_add, "INSERT INTO mention (relationship, item, feed, position, effect) VALUES ($1, $2, $3, $4, $5)"
                  " ON CONFLICT (relationship, item, feed, position) DO NOTHING")
-QUERY(touch_from,
-      "SELECT t.position, t.effect, e.id, e.header, e.body FROM touch t JOIN entry e ON e.relationship = t.relationship"
-      " AND e.feed = t.feed AND e.position = t.position WHERE t.relationship = $1 AND t.item = $2 AND t.feed = $3"
-      " AND t.position >= $4 ORDER BY t.position LIMIT 1")
-QUERY(entry_from,
-      "SELECT position, 0, id, header, body FROM entry WHERE relationship = $1 AND feed = $2 AND position >= $3"
+QUERY(mention_from,
+      "SELECT position, effect FROM mention WHERE relationship = $1 AND item = $2 AND feed = $3 AND position >= $4"
       " ORDER BY position LIMIT 1")
 QUERY(entry_effect,
       "SELECT effect FROM touch WHERE relationship = $1 AND item = $2 AND feed = $3 AND position = $4")
@@ -220,4 +219,3 @@ QUERY(open_statement_put,
       " ON CONFLICT (relationship, need, statement) DO NOTHING")
 QUERY(open_statement_drop, "DELETE FROM open_statement WHERE relationship = $1 AND need = $2 AND statement = $3")
 QUERY(open_statements_restated, "DELETE FROM open_statement WHERE relationship = $1 AND item = $2")
-QUERY(sealed_by, "SELECT 1 FROM proposal WHERE relationship = $1 AND seal_entry = $2 LIMIT 1")

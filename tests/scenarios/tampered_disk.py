@@ -10,7 +10,7 @@ SIGNED = (("entry", ("id", "header", "salt", "body")), ("head", ("root", "signat
 FOLDED = (
     ("item", "UPDATE item SET revision = zeroblob(32) WHERE revision IS NOT NULL"),
     ("proposal", "UPDATE proposal SET sealed = NULL, seal_entry = NULL"),
-    ("word", "DELETE FROM word WHERE kind = 1"),
+    ("word", "DELETE FROM answer WHERE kind = 1"),
     ("statement word", "UPDATE statement_word SET word = 1"),
 )
 SAMPLES = 9

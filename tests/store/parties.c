@@ -54,12 +54,12 @@ static struct signing_key *make_key(struct side *side)
     return key;
 }
 
-static void certify(struct side *side)
+static void certify(struct parties *p, struct side *side)
 {
     struct certificate *c = &side->certificate;
     struct sink note = sink_over(side->note, sizeof side->note);
     struct err e = {0};
-    *c = (struct certificate){.relationship = side->all->id, .has_log = true, .has_receipt = true,
+    *c = (struct certificate){.relationship = p->id, .has_log = true, .has_receipt = true,
                               .has_transport = true};
     snprintf(c->code, sizeof c->code, "%s", side->code);
     snprintf(c->domain, sizeof c->domain, "%s", domains[side->party]);
@@ -161,17 +161,31 @@ void parties_start(struct parties *p, size_t count, uint64_t seed, uint8_t *nonc
     for (unsigned i = 0; i < count; i++) side_open(p, i, seed);
     test_random_bytes(&p->sides[ACME].random, nonce, 32);
     p->id = relationship_id_of(signing_key_public(p->sides[ACME].identity), nonce);
-    for (unsigned i = 0; i < count; i++) certify(&p->sides[i]);
+    for (unsigned i = 0; i < count; i++) certify(p, &p->sides[i]);
+}
+
+static void introduce(struct parties *p, const uint8_t nonce[32])
+{
+    say_open(p, nonce);
+    for (unsigned i = 1; i < p->count; i++) say_pair(p, &p->sides[i]);
+    for (unsigned i = 1; i < p->count; i++) say_join(p, &p->sides[i]);
+    settle(p);
 }
 
 void parties_open(struct parties *p, size_t count, uint64_t seed)
 {
     uint8_t nonce[32];
     parties_start(p, count, seed, nonce);
-    say_open(p, nonce);
-    for (unsigned i = 1; i < count; i++) say_pair(p, &p->sides[i]);
-    for (unsigned i = 1; i < count; i++) say_join(p, &p->sides[i]);
-    settle(p);
+    introduce(p, nonce);
+}
+
+void parties_open_another(struct parties *another, const struct parties *p)
+{
+    static const uint8_t nonce[32] = {4, 2};
+    *another = *p;
+    another->id = relationship_id_of(signing_key_public(p->sides[ACME].identity), nonce);
+    for (unsigned i = 0; i < p->count; i++) certify(another, &another->sides[i]);
+    introduce(another, nonce);
 }
 
 static void remove_database(const char *path)

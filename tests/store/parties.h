@@ -34,6 +34,8 @@ struct parties {
 };
 
 void parties_open(struct parties *p, size_t count, uint64_t seed);
+/* Another relationship of the same parties in the same stores. Not to be closed. */
+void parties_open_another(struct parties *another, const struct parties *p);
 /* Only stores, keys and certificates; `nonce` (32 bytes) is what p->id is made of. Nobody knows of anybody yet. */
 void parties_start(struct parties *p, size_t count, uint64_t seed, uint8_t *nonce);
 void parties_close(struct parties *p);

@@ -266,7 +266,7 @@ static void changed_rows_are_found(void **state)
         {"UPDATE item SET revision = NULL", "", "item tables"},
         {"UPDATE item SET needs_newer = 1", "", "item tables"},
         {"UPDATE proposal SET sealed = sealed + 1", "", "item tables"},
-        {"UPDATE word SET left_at = 7 WHERE party = 1", "", "item tables"},
+        {"UPDATE answer SET left_at = 7 WHERE party = 1", "", "item tables"},
         {"DELETE FROM statement", "", "item tables"},
         {"DELETE FROM front", "", "item tables"},
         {"UPDATE action SET title = 'Something else'", "", "item tables"},
@@ -297,7 +297,7 @@ static void a_rebuild_mends_the_item_tables(void **state)
     struct hash item;
     sqlite3 *db = agreed(&p, &item);
     run(db, "UPDATE action SET title = 'Something else'");
-    run(db, "DELETE FROM word");
+    run(db, "DELETE FROM answer");
     assert_int_equal(verify_count(&p, ACME, NULL), 1);
 
     rebuild(&p, ACME);
