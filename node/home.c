@@ -157,6 +157,19 @@ static bool receipt_key_open(struct home *home, struct err *e)
            signing_key_open(home, "keys/receipt.key", KEY_RECEIPT, &home->receipt_key, e);
 }
 
+bool home_receipt_key_renew(struct home *home, struct err *e)
+{
+    uint8_t seed[KEY_SEED_BYTES] = {0};
+    OWNED(signing_key_free) struct signing_key *key = NULL;
+    bool is_made = seed_make(home->world, home->path, "keys/receipt.key", KEY_RECEIPT, passphrase_of(home), seed, e) &&
+                   signing_key_new(&key, seed, e);
+    secret_wipe(seed, sizeof seed);
+    if (!is_made) return false;
+    signing_key_free(home->receipt_key);
+    home->receipt_key = GIVE(key);
+    return true;
+}
+
 static bool transport_key_open(struct home *home, struct err *e)
 {
     uint8_t seed[KEY_SEED_BYTES] = {0};

@@ -59,6 +59,12 @@ MUST_USE bool home_certify(struct home *home, const struct relationship_id *id, 
 /* Takes back a log key made just now, when what it was made for failed. Its borrowed pointer ends. */
 void home_log_key_unmake(struct home *home, const struct relationship_id *id);
 
+/*
+ * A new receipt key in place of the old one, which signs no more (after a clock that was ahead). Counterparts learn it by
+ * pairing_announce. A process that has this home open goes on with the old one until it is started anew. Fails: ERR_DISK.
+ */
+MUST_USE bool home_receipt_key_renew(struct home *home, struct err *e);
+
 enum health { HEALTH_FINE, HEALTH_RESTORED, HEALTH_COPIED, HEALTH_RECOVERING };
 /* HEALTH_RECOVERING: adopted (home_adopt), may talk, signs nothing until every counterpart has answered. */
 enum health home_health(const struct home *home);

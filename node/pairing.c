@@ -651,3 +651,26 @@ bool pairing_confirm(struct home *home, const struct asker *asker, const struct 
         return err_set(e, ERR_USAGE, "say how it was checked: voice, in_person or not_checked");
     return store_transact(home_store(home), say_pair, &confirming, e) && home_mark(home, e);
 }
+
+static bool say_keys(void *self, struct err *e)
+{
+    const struct confirming *c = self;
+    uint8_t note[CERTIFICATE_BYTES_MAX] = {0};
+    struct sink own = sink_over(note, sizeof note);
+    if (!home_certify(c->home, c->id, &own, e)) return false;
+    struct body_field fields[] = {
+        text_field("party", span_text(c->code)),
+        text_field("certificate", sink_span(&own)),
+        text_field("how", span_text(how_word(CHECK_IN_PERSON))),
+    };
+    return work_setup_inside(c->home, c->asker, c->id, VERB_PAIR, fields,
+                             sizeof fields / sizeof fields[0], e);
+}
+
+bool pairing_announce(struct home *home, const struct asker *asker, const struct relationship_id *id,
+                      struct err *e)
+{
+    struct confirming confirming = {home, asker, id, home_organisation(home)->code, CHECK_IN_PERSON};
+    return home_may_work(home, false, e) &&
+           store_transact(home_store(home), say_keys, &confirming, e) && home_mark(home, e);
+}

@@ -35,3 +35,5 @@ void pairing_identity_words(const struct key_public *a, const struct key_public 
 /* A person confirms a party: writes the `pair` entry, opens the way for work. Fails: ERR_MISSING (not known yet), ERR_CONFLICT (checked as well already). */
 MUST_USE bool pairing_confirm(struct home *home, const struct asker *asker, const struct relationship_id *id, const char *code,
                               enum check how, struct err *e);
+/* Tells the counterparts our keys as they are now, in a `pair` entry about ourselves (after home_receipt_key_renew). */
+MUST_USE bool pairing_announce(struct home *home, const struct asker *asker, const struct relationship_id *id, struct err *e);

@@ -377,7 +377,36 @@ static enum found party_identity(struct fold *fold, unsigned party, struct key_p
     return found;
 }
 
-/* The opener's `pair` entries say which identity takes which place; the first for a place stands. */
+/* A party says its own keys anew: only the receipt key may change so. */
+static bool fold_own_keys(struct fold *fold, const struct certificate *c, enum effect *effect, struct err *e)
+{
+    struct key_public known;
+    enum found found = party_identity(fold, fold->at->feed.party, &known, e);
+    if (found == FOUND_FAILED) return false;
+    *effect = EFFECT_NO_RIGHT;
+    if (found == ABSENT || !key_public_equal(&known, &c->identity)) return true;
+    *effect = EFFECT_FULL;
+    return member_put_receipt_key(fold->store, &fold->id, fold->at->feed.party, &c->receipt, e);
+}
+
+/* The opener says which identity takes a place; the first for a place stands. */
+static bool fold_member(struct fold *fold, const struct certificate *c, span note, enum effect *effect, struct err *e)
+{
+    struct key_public known;
+    unsigned party = 1;
+    while (party < fold->party_count && strcmp(fold->codes[party], c->code) != 0) party++;
+    *effect = EFFECT_NOT_KNOWN;
+    if (party >= fold->party_count) return true;
+    enum found found = party_identity(fold, party, &known, e);
+    if (found == FOUND_FAILED) return false;
+    *effect = found == FOUND && !key_public_equal(&known, &c->identity) ? EFFECT_NO_RIGHT : EFFECT_FULL;
+    if (found == FOUND) return true;
+    bool is_direct = fold->our_party == 0;
+    return member_put_certificate(fold->store, &fold->id, party, note, c, is_direct ? party : 0, e) &&
+           add_feed_slot(fold, &c->log, e);
+}
+
+/* A `pair` entry: about its author's own keys; from the opener, about a member; from others, how they checked. */
 static bool fold_pair(struct fold *fold, enum effect *effect, struct err *e)
 {
     struct body_field fields[FIELDS_MAX];
@@ -385,25 +414,15 @@ static bool fold_pair(struct fold *fold, enum effect *effect, struct err *e)
     struct err unfit = {0};
     span note = {0};
     struct certificate c;
-    struct key_public known;
-    if (fold->at->feed.party != 0) return true; /* others' pair entries say how they checked, and bind nobody */
     if (!body_read(fold->body, 0, fields, &count, &unfit) || !text_field(fields, count, "certificate", &note) ||
         !certificate_read(note, &c, &unfit) || !c.has_log || !c.has_receipt || !c.has_transport ||
         !span_equal(relationship_span(&c.relationship), relationship_span(&fold->id))) {
         *effect = EFFECT_NOT_KNOWN;
         return true;
     }
-    unsigned party = 1;
-    while (party < fold->party_count && strcmp(fold->codes[party], c.code) != 0) party++;
-    *effect = EFFECT_NOT_KNOWN;
-    if (party >= fold->party_count) return true;
-    enum found found = party_identity(fold, party, &known, e);
-    if (found == FOUND_FAILED) return false;
-    *effect = found == FOUND && !key_public_equal(&known, &c.identity) ? EFFECT_NO_RIGHT : EFFECT_FULL;
-    if (found == FOUND) return true;
-    bool is_direct = fold->our_party == 0;
-    return member_put_certificate(fold->store, &fold->id, party, note, &c, is_direct ? party : 0, e) &&
-           add_feed_slot(fold, &c.log, e);
+    unsigned author = fold->at->feed.party;
+    if (strcmp(c.code, fold->codes[author]) == 0) return fold_own_keys(fold, &c, effect, e);
+    return author != 0 || fold_member(fold, &c, note, effect, e);
 }
 
 /* ---- one entry ---- */

@@ -23,6 +23,13 @@ struct history {
     size_t count;
     struct stream *streams[FEEDS_MAX];
     bool is_out_of_memory;
+    unsigned created_feed;  /* where the item was created ... */
+    uint64_t created_index; /* ... or UINT64_MAX */
+    struct buffer seals;    /* of struct place: the entries that brought an agreement into force, sorted */
+};
+
+struct place {
+    uint64_t party, position;
 };
 
 static struct bind rel(const struct history *h)
@@ -30,8 +37,9 @@ static struct bind rel(const struct history *h)
     return bind_blob(relationship_span(h->id));
 }
 
-static void streams_free(struct history *history)
+static void history_wipe(struct history *history)
 {
+    buffer_wipe(&history->seals);
     for (size_t i = 0; i < history->count; i++) {
         buffer_wipe(&history->streams[i]->body);
         free(history->streams[i]);
@@ -136,12 +144,49 @@ static void line_show(const struct history *history, struct stream *s, const str
         line->field_count = 0;
 }
 
-static bool find_seal(const struct history *history, struct stream *s, struct err *e)
+static int by_place(const void *a, const void *b)
 {
+    const struct place *left = a, *right = b;
+    if (left->party != right->party) return left->party < right->party ? -1 : 1;
+    return left->position < right->position ? -1 : left->position > right->position;
+}
+
+static bool seals_load(struct history *history, struct err *e)
+{
+    enum found found = FOUND;
     OWNED_ROWS rows = {0};
-    enum found found = query_first(&rows, history->store, QUERY_sealed_by, e,
-                                   BINDS(rel(history), bind_blob(hash_span(&s->line.entry))));
-    s->line.sealed_something = found == FOUND;
+    if (!(history->item ? rows_open(&rows, history->store, QUERY_revisions_of_item, e,
+                                    BINDS(rel(history), bind_blob(hash_span(history->item))))
+                        : rows_open(&rows, history->store, QUERY_revisions, e, BINDS(rel(history)))))
+        return false;
+    while ((found = rows_next(&rows, e)) == FOUND) {
+        struct place place = {(uint64_t)rows_number(&rows, 0), (uint64_t)rows_number(&rows, 1)};
+        if (!buffer_put(&history->seals, span_of(&place, sizeof place), e)) return false;
+    }
+    if (history->seals.len > 0)
+        qsort(history->seals.at, history->seals.len / sizeof(struct place), sizeof(struct place), by_place);
+    return found == ABSENT;
+}
+
+static bool sealed_something(const struct history *history, const struct stream *s)
+{
+    const struct place place = {s->feed.party, fold_position(&s->feed, s->line.index)};
+    if (s->feed.branch != 0 || history->seals.len == 0) return false;
+    return bsearch(&place, history->seals.at, history->seals.len / sizeof place, sizeof place, by_place) != NULL;
+}
+
+/* The next entry of the feed that belongs in the history: any, or one that created or mentions the item. */
+static bool find_next(const struct history *history, const struct stream *s, uint64_t *index, struct err *e)
+{
+    uint64_t from = *index;
+    if (!history->item) return true;
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, history->store, QUERY_mention_from, e,
+                                   BINDS(rel(history), bind_blob(hash_span(history->item)), bind_number(s->feed.feed),
+                                         bind_u64(from)));
+    *index = found == FOUND ? (uint64_t)rows_number(&rows, 0) : INT64_MAX;
+    if (s->feed.feed == history->created_feed && history->created_index >= from && history->created_index < *index)
+        *index = history->created_index;
     return found != FOUND_FAILED;
 }
 
@@ -152,27 +197,25 @@ static bool stream_next(const struct history *history, struct stream *s, uint64_
     uint8_t header[HEADER_BYTES_MAX];
     OWNED_ROWS rows = {0};
     span held = {0};
-    enum found found =
-        history->item ? query_first(&rows, history->store, QUERY_touch_from, e,
-                                    BINDS(rel(history), bind_blob(hash_span(history->item)), bind_number(s->feed.feed),
-                                          bind_u64(from)))
-                      : query_first(&rows, history->store, QUERY_entry_from, e,
-                                    BINDS(rel(history), bind_number(s->feed.feed), bind_u64(from)));
+    uint64_t index = from;
+    if (!find_next(history, s, &index, e)) return false;
+    enum found found = query_first(&rows, history->store, QUERY_entry_whole, e,
+                                   BINDS(rel(history), bind_number(s->feed.feed), bind_u64(index)));
     s->has_line = found == FOUND;
     if (found != FOUND) return found == ABSENT;
-    s->line = (struct history_line){.feed = s->feed.feed, .party = s->feed.party,
-                                    .index = (uint64_t)rows_number(&rows, 0)};
+    s->line = (struct history_line){.feed = s->feed.feed, .party = s->feed.party, .index = index};
     s->line.is_waiting = s->line.index >= s->feed.folded;
     s->body.len = 0;
-    held = rows_bytes(&rows, 3);
-    if (!rows_fixed(&rows, 2, s->line.entry.bytes, sizeof s->line.entry.bytes, e)) return false;
+    held = rows_bytes(&rows, 1);
+    if (!rows_fixed(&rows, 0, s->line.entry.bytes, sizeof s->line.entry.bytes, e)) return false;
     if (held.len > sizeof header) return err_set(e, ERR_CORRUPT, "a header of %zu bytes", held.len);
     if (held.len) memcpy(header, held.at, held.len); /* the header's texts point into it */
-    if (!rows_is_null(&rows, 4) && !buffer_put(&s->body, rows_bytes(&rows, 4), e)) return false;
+    if (!rows_is_null(&rows, 2) && !buffer_put(&s->body, rows_bytes(&rows, 2), e)) return false;
     rows_close(&rows);
     if (!header_read(span_of(header, held.len), &h, NULL)) h = (struct header){0}; /* its feed is frozen there */
     line_show(history, s, &h);
-    if (!s->line.is_waiting && (!find_effect(history, s, &h, e) || !find_seal(history, s, e))) return false;
+    if (!s->line.is_waiting && !find_effect(history, s, &h, e)) return false;
+    s->line.sealed_something = !s->line.is_waiting && sealed_something(history, s);
     return find_needs(history, s, &h, e);
 }
 
@@ -206,6 +249,18 @@ static struct stream *choose(const struct history *history)
     return ready ? ready : any;
 }
 
+static bool find_creation(struct history *history, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    if (!history->item) return true;
+    enum found found = query_first(&rows, history->store, QUERY_item_created, e,
+                                   BINDS(rel(history), bind_blob(hash_span(history->item))));
+    if (found != FOUND) return found == ABSENT;
+    history->created_feed = (unsigned)rows_number(&rows, 0);
+    history->created_index = (uint64_t)rows_number(&rows, 1) & ((UINT64_C(1) << POSITION_ORDINAL_SHIFT) - 1);
+    return true;
+}
+
 static bool add_stream(void *self, const struct feed *feed)
 {
     struct history *history = self;
@@ -222,7 +277,7 @@ static bool merge(struct history *history, bool (*each)(void *self, const struct
                   struct err *e)
 {
     for (size_t n = 0; n < history->count; n++)
-        if (!stream_next(history, history->streams[n], 0, e)) return false;
+        if (!stream_next(history, history->streams[n], history->streams[n]->feed.branch_from, e)) return false;
     for (;;) {
         struct stream *s = choose(history);
         if (!s || !each(self, &s->line)) return true;
@@ -233,7 +288,9 @@ static bool merge(struct history *history, bool (*each)(void *self, const struct
 bool history_each(struct store *store, const struct relationship_id *id, const struct hash *item,
                   bool (*each)(void *self, const struct history_line *line), void *self, struct err *e)
 {
-    __attribute__((cleanup(streams_free))) struct history history = {.store = store, .id = id, .item = item};
+    __attribute__((cleanup(history_wipe))) struct history history = {.store = store, .id = id, .item = item,
+                                                                     .created_index = UINT64_MAX};
+    if (!seals_load(&history, e) || !find_creation(&history, e)) return false;
     if (!feeds_each(store, id, add_stream, &history, e)) return false;
     return history.is_out_of_memory ? err_memory(e) : merge(&history, each, self, e);
 }

@@ -10,7 +10,7 @@
 
 #define PAGE_ITEMS 64   /* what items_after gives at once */
 #define OFFERS_MAX 64   /* shown of one item, beside what was agreed: people compare a few */
-#define RIVALS_MAX 64   /* looked at to tell whether two offers crossed: what spoken_rivals gives */
+#define RIVALS_MAX 64   /* looked at to tell whether two offers crossed: the newest */
 #define CANDIDATES_MAX (OFFERS_MAX + 2 * PARTIES_MAX + 2)
 
 struct item_row {
@@ -152,24 +152,35 @@ static int by_time(const void *a, const void *b)
     return span_compare(hash_span(&left->proposal), hash_span(&right->proposal));
 }
 
-/* How it stands. Only rivals on which its proposer has spoken can have crossed it. */
+static bool rivals_on(struct fold *fold, const struct change *on, unsigned party, struct hash *rivals, size_t *count,
+                      struct err *e)
+{
+    enum found found = FOUND;
+    OWNED_ROWS rows = {0};
+    if (!rows_open(&rows, fold->store, QUERY_spoken_rivals, e,
+                   BINDS(rel(fold), bind_blob(hash_span(&on->item)), bind_blob(hash_span(&on->base)),
+                         bind_number(party))))
+        return false;
+    while (*count < RIVALS_MAX && (found = rows_next(&rows, e)) == FOUND)
+        if (!rows_fixed(&rows, 0, rivals[(*count)++].bytes, sizeof rivals[0].bytes, e)) return false;
+    return found != FOUND_FAILED;
+}
+
+/* How it stands. Once its proposer has left it, it may have crossed a rival on which the proposer has spoken. */
 static bool offer_stand(struct fold *fold, struct offer *offer, struct err *e)
 {
     struct facts facts = fold_facts(fold);
     struct hash rivals[RIVALS_MAX];
+    struct proposal proposal;
     struct word word = {0};
     size_t count = 0;
     enum found found = facts.word(facts.self, &offer->proposal, offer->party, &word, e);
-    if (found == FOUND_FAILED) return false;
     if (found == FOUND && word.left != POSITION_NONE) {
-        OWNED_ROWS rows = {0};
-        if (!rows_open(&rows, fold->store, QUERY_spoken_rivals, e,
-                       BINDS(rel(fold), bind_blob(hash_span(&offer->proposal)), bind_number(offer->party))))
-            return false;
-        while (count < RIVALS_MAX && (found = rows_next(&rows, e)) == FOUND)
-            if (!rows_fixed(&rows, 0, rivals[count++].bytes, sizeof rivals[0].bytes, e)) return false;
-        if (found == FOUND_FAILED) return false;
+        found = facts.proposal(facts.self, &offer->proposal, &proposal, e);
+        for (size_t i = 0; found == FOUND && i < proposal.change_count; i++)
+            if (!rivals_on(fold, &proposal.changes[i], offer->party, rivals, &count, e)) return false;
     }
+    if (found == FOUND_FAILED) return false;
     return agreement_standing(&facts, &offer->proposal, rivals, count, fold->our_party, &offer->standing, e);
 }
 

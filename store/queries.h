@@ -75,7 +75,10 @@ QUERY(entries_raw,
       "SELECT position, header, salt, body, id, subtrees FROM entry WHERE relationship = $1 AND feed = $2 ORDER BY position")
 QUERY(entry_whole, "SELECT id, header, body FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
 QUERY(entry_by_id, "SELECT feed, position FROM entry WHERE relationship = $1 AND id = $2 ORDER BY feed LIMIT 1")
-QUERY(entry_body, "SELECT body, header FROM entry WHERE relationship = $1 AND id = $2 ORDER BY feed LIMIT 1")
+QUERY(entry_body, /* in two steps: asked in one, SQLite reads the whole relationship rather than use entry_by_id */
+      "SELECT e.body, e.header FROM (SELECT n.feed, n.position FROM entry n WHERE n.relationship = $1 AND n.id = $2"
+      " ORDER BY n.feed LIMIT 1) AS named JOIN entry e ON e.feed = named.feed AND e.position = named.position"
+      " WHERE e.relationship = $1")
 QUERY(entry_subtrees, "SELECT id, subtrees FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
 QUERY(ids_like, /* of entries and items */
       "SELECT id FROM entry WHERE relationship = $1 AND id >= $2 AND id <= $3"
@@ -125,9 +128,10 @@ QUERY(item,
 QUERY(items_after,
       "SELECT item, noun, party, number, entry, revision, statement, needs_newer FROM item"
       " WHERE relationship = $1 AND (party, number) > ($2, $3) ORDER BY party, number LIMIT 64")
-QUERY(item_by_reference, /* the party by its code */
-      "SELECT item, entry FROM item WHERE relationship = $1"
-      " AND party = (SELECT p.party FROM party p WHERE p.relationship = $1 AND p.code = $2) AND number = $3")
+QUERY(item_by_reference, /* the party by its code; in two steps for the same reason */
+      "SELECT i.item, i.entry FROM (SELECT n.item FROM item n WHERE n.relationship = $1"
+      " AND n.party = (SELECT p.party FROM party p WHERE p.relationship = $1 AND p.code = $2) AND n.number = $3) AS named"
+      " JOIN item i ON i.item = named.item WHERE i.relationship = $1")
 QUERY(item_created, "SELECT feed, position FROM item WHERE relationship = $1 AND item = $2")
 QUERY(item_shown,
       "SELECT p.code, i.number FROM item i JOIN party p ON p.relationship = i.relationship AND p.party = i.party"

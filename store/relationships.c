@@ -119,6 +119,14 @@ bool member_put_code(struct store *store, const struct relationship_id *id, unsi
                      BINDS(bind_blob(relationship_span(id)), bind_number(party), bind_text(span_text(code))));
 }
 
+bool member_put_receipt_key(struct store *store, const struct relationship_id *id, unsigned party,
+                            const struct key_public *receipt_key, struct err *e)
+{
+    return query_run(store, QUERY_receipt_key_add, e,
+                     BINDS(bind_blob(relationship_span(id)), bind_blob(key_public_span(receipt_key)),
+                           bind_number(party)));
+}
+
 bool member_put_certificate(struct store *store, const struct relationship_id *id, unsigned party, span note,
                             const struct certificate *certificate, unsigned introduced_by, struct err *e)
 {
@@ -129,11 +137,7 @@ bool member_put_certificate(struct store *store, const struct relationship_id *i
                          is_introduced ? bind_number(introduced_by) : bind_null(), bind_blob(relationship_span(id)),
                          bind_number(party))))
         return false;
-    if (certificate->has_receipt &&
-        !query_run(store, QUERY_receipt_key_add, e,
-                   BINDS(bind_blob(relationship_span(id)), bind_blob(key_public_span(&certificate->receipt)),
-                         bind_number(party))))
-        return false;
+    if (certificate->has_receipt && !member_put_receipt_key(store, id, party, &certificate->receipt, e)) return false;
     if (!certificate->has_log) return true;
     char origin[ORIGIN_BYTES_MAX + 1];
     (void)origin_write(certificate->domain, id, &certificate->log, origin, sizeof origin);

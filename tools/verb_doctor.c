@@ -1,4 +1,5 @@
 /* doctor - is this home healthy, and what to do when it is not. */
+#include "node/pairing.h"
 #include "tools/choose.h"
 #include "tools/moment.h"
 #include "tools/terminal.h"
@@ -157,11 +158,31 @@ static bool adopt(struct command *c, struct err *e)
     return true;
 }
 
+/* ------------------------------------------------------------ a new receipt key */
+
+static bool announce(struct command *c, const struct relationship *relationship, void *self, struct err *e)
+{
+    (void)self;
+    return !relationship->is_open_known || pairing_announce(c->home, &c->asker, &relationship->id, e);
+}
+
+static bool renew_receipt_key(struct command *c, struct err *e)
+{
+    if (!home_may_work(c->home, false, e) || !home_receipt_key_renew(c->home, e) ||
+        !choose_each(c, announce, NULL, e))
+        return false;
+    if (c->json) json_put_bool(c->json, "renewed", true);
+    fprintf(stderr, "Receipts are signed with a new key from now on; counterparts learn it with the next sync.\n"
+                    "A daemon that is running goes on with the old one: start it anew.\n");
+    return true;
+}
+
 bool verb_doctor(struct command *c, struct err *e)
 {
     struct examination examination = {.c = c};
     if (!command_home(c, e)) return false;
     if (command_has(c, "adopt")) return adopt(c, e);
+    if (command_has(c, "new-receipt-key")) return renew_receipt_key(c, e);
     if (c->json) json_start_array(c->json, "checks");
     bool is_fine = home_health(c->home) == HEALTH_FINE;
     tell(&examination, is_fine, "the home is where and as it was left",

@@ -12,6 +12,7 @@ class Valve:
         self.left = answers
         self.lock = threading.Lock()
         self.sockets = []
+        self.shut = threading.Event()  # something was held back
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = "tcp://127.0.0.1:%d" % self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -43,6 +44,8 @@ class Valve:
     def may_pass(self):
         with self.lock:
             self.left -= 1
+            if self.left < 0:
+                self.shut.set()
             return self.left >= 0
 
     def close(self):
