@@ -36,6 +36,7 @@ static bool feed_from_row(const struct rows *rows, struct feed *out, struct err 
     out->broken_at = rows_optional(rows, 12);
     (void)span_show(rows_bytes(rows, 13), out->broken_why, sizeof out->broken_why);
     out->fork_at = rows_optional(rows, 14);
+    out->contested_at = rows_optional(rows, 15);
     out->head = (struct head){0};
     return true;
 }

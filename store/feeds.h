@@ -24,6 +24,7 @@ struct feed {
     uint64_t broken_at;       /* index at which the feed is frozen for breaking the envelope, else UINT64_MAX */
     char broken_why[160];
     uint64_t fork_at;         /* first differing index of the earliest known fork, else UINT64_MAX */
+    uint64_t contested_at;    /* first folded entry that rests on a fork, else UINT64_MAX: never named in a front of ours */
 };
 
 /* An entry as it is stored and sent. `body.at == NULL` with len 0 and has_body false: erased or not here. */

@@ -17,12 +17,6 @@ uint64_t fold_position(const struct feed *feed, uint64_t index)
     return ((uint64_t)feed->ordinal << POSITION_ORDINAL_SHIFT) + index;
 }
 
-uint64_t fold_nameable(const struct feed *feed)
-{
-    if (feed->branch != 0) return 0;
-    return feed->folded < feed->fork_at ? feed->folded : feed->fork_at;
-}
-
 /* ---- loading and saving ---- */
 
 static bool add_slot(void *self, const struct feed *feed)
@@ -121,7 +115,8 @@ bool fold_save(struct fold *fold, struct err *e)
         if (!query_run(fold->store, QUERY_feed_folded, e,
                        BINDS(bind_u64(feed->folded), bind_u64(feed->setup), bind_u64(feed->items),
                              bind_optional(feed->broken_at), bind_text(span_text(feed->broken_why)),
-                             bind_blob(relationship_span(&fold->id)), bind_number(feed->feed))))
+                             bind_optional(feed->contested_at), bind_blob(relationship_span(&fold->id)),
+                             bind_number(feed->feed))))
             return false;
     }
     if (!fold->is_sum_changed) return true;
@@ -162,6 +157,12 @@ void fold_past(const struct fold *fold, const struct fold_feed *feed, struct pas
         if (below > out->below[named->party]) out->below[named->party] = below;
     }
     out->below[feed->feed.party] = fold_position(&feed->feed, feed->feed.folded);
+}
+
+uint64_t fold_nameable(const struct feed *feed)
+{
+    if (feed->branch != 0) return 0;
+    return feed->folded < feed->contested_at ? feed->folded : feed->contested_at;
 }
 
 void fold_past_now(const struct fold *fold, struct past *out)
@@ -579,6 +580,7 @@ static bool fold_judged(struct fold *fold, const struct header *h, const size_t 
     if (header_is_newer(h) && !touch(fold, &nothing, effect, e)) return false;
     if (feed->setup == fold->index && !header_is_newer(h) && is_setup(h)) feed->setup++;
     feed->items += fold->created;
+    if (effect == EFFECT_CONTESTED && feed->contested_at == UINT64_MAX) feed->contested_at = fold->index;
     feed->folded++;
     fold->at->is_changed = true;
     return true;

@@ -123,24 +123,26 @@ static bool find_bases(struct fold *fold, const struct item_row *row, struct has
     return rows_fixed(&rows, 1, bases[1].bytes, sizeof bases[1].bytes, e);
 }
 
+/* Of each party the newest few on each base, so that nobody crowds out the others' offers, and whatever was agreed. */
 static bool candidates_find(struct fold *fold, const struct hash *item, const struct hash bases[2],
                             struct candidate *out, size_t *count, struct err *e)
 {
-    unsigned share = OFFERS_MAX / (2 * fold->party_count); /* so that nobody crowds out the others' offers */
+    unsigned share = OFFERS_MAX / (2 * fold->party_count), shown[2][PARTIES_MAX] = {{0}};
     enum found found = FOUND;
     OWNED_ROWS rows = {0};
     if (!rows_open(&rows, fold->store, QUERY_offers, e,
                    BINDS(rel(fold), bind_blob(hash_span(item)), bind_blob(hash_span(&bases[0])),
-                         bind_blob(hash_span(&bases[1])), bind_number(share))))
+                         bind_blob(hash_span(&bases[1])))))
         return false;
     *count = 0;
     while (*count < CANDIDATES_MAX && (found = rows_next(&rows, e)) == FOUND) {
-        struct candidate *c = &out[(*count)++];
-        c->ordinal = (size_t)rows_number(&rows, 1);
-        c->party = (unsigned)rows_number(&rows, 3);
-        if (!rows_fixed(&rows, 0, c->proposal.bytes, sizeof c->proposal.bytes, e) ||
-            !rows_fixed(&rows, 2, c->base.bytes, sizeof c->base.bytes, e))
+        struct candidate c = {.ordinal = (size_t)rows_number(&rows, 1), .party = (unsigned)rows_number(&rows, 3)};
+        if (!rows_fixed(&rows, 0, c.proposal.bytes, sizeof c.proposal.bytes, e) ||
+            !rows_fixed(&rows, 2, c.base.bytes, sizeof c.base.bytes, e))
             return false;
+        if (c.party >= PARTIES_MAX) return err_set(e, ERR_CORRUPT, "a proposal is of party %u", c.party);
+        unsigned *of_party = &shown[hash_equal(&c.base, &bases[0]) ? 0 : 1][c.party];
+        if (++*of_party <= share || !rows_is_null(&rows, 4)) out[(*count)++] = c;
     }
     return found != FOUND_FAILED;
 }

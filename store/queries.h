@@ -5,7 +5,7 @@
  */
 #define FEED_COLUMNS                                                                                                   \
     "feed, party, ordinal, branch, log_key, origin, size, edge, folded, setup, items, branch_from, broken_at, "        \
-    "broken_why, fork_at"
+    "broken_why, fork_at, contested_at"
 
 QUERY(setting_put, "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
 QUERY(setting_get, "SELECT value FROM setting WHERE name = $1")
@@ -60,10 +60,12 @@ QUERY(feeds, "SELECT " FEED_COLUMNS " FROM feed WHERE relationship = $1 ORDER BY
 QUERY(feed_by_key, "SELECT " FEED_COLUMNS " FROM feed WHERE relationship = $1 AND log_key = $2 AND branch = $3")
 QUERY(feed_grow, "UPDATE feed SET size = $1, edge = $2 WHERE relationship = $3 AND feed = $4")
 QUERY(feed_folded,
-      "UPDATE feed SET folded = $1, setup = $2, items = $3, broken_at = $4, broken_why = $5 WHERE relationship = $6 AND feed = $7")
+      "UPDATE feed SET folded = $1, setup = $2, items = $3, broken_at = $4, broken_why = $5, contested_at = $6"
+      " WHERE relationship = $7 AND feed = $8")
 QUERY(feed_fork, "UPDATE feed SET fork_at = $1 WHERE relationship = $2 AND log_key = $3")
 QUERY(feeds_unfold,
-      "UPDATE feed SET folded = 0, setup = 0, items = 0, broken_at = NULL, broken_why = '' WHERE relationship = $1")
+      "UPDATE feed SET folded = 0, setup = 0, items = 0, broken_at = NULL, broken_why = '', contested_at = NULL"
+      " WHERE relationship = $1")
 QUERY(feed_trouble,
       "SELECT 1 FROM feed WHERE relationship = $1 AND (broken_at IS NOT NULL OR fork_at IS NOT NULL) LIMIT 1")
 QUERY(entry_add,
@@ -150,12 +152,14 @@ QUERY(proposal_seal, "UPDATE proposal SET sealed = $1, seal_entry = $2 WHERE rel
 QUERY(change_add, "INSERT INTO further_change (relationship, proposal, ordinal, item, base) VALUES ($1, $2, $3, $4, $5)")
 QUERY(changes, "SELECT item, base FROM change WHERE relationship = $1 AND proposal = $2 ORDER BY ordinal")
 QUERY(change_of_item, "SELECT ordinal, base FROM change WHERE relationship = $1 AND proposal = $2 AND item = $3")
-/* What was offered on two bases of an item: of each party the newest few on each, and whatever was agreed. */
+/* What was offered on two bases of an item, newest first. */
 QUERY(offers,
-      "SELECT proposal, ordinal, base, party FROM (SELECT c.proposal, c.ordinal, c.base, p.party, p.sealed,"
-      " row_number() OVER (PARTITION BY c.base, p.party ORDER BY p.position DESC) AS newest FROM change c"
-      " JOIN proposal p ON p.relationship = c.relationship AND p.proposal = c.proposal"
-      " WHERE c.relationship = $1 AND c.item = $2 AND c.base IN ($3, $4)) AS offered WHERE newest <= $5 OR sealed IS NOT NULL")
+      "SELECT p.proposal, 0, p.base, p.party, p.sealed, p.position FROM (SELECT n.proposal FROM proposal n"
+      " WHERE n.relationship = $1 AND n.item = $2 AND n.base IN ($3, $4)) AS named"
+      " JOIN proposal p ON p.proposal = named.proposal WHERE p.relationship = $1"
+      " UNION ALL SELECT f.proposal, f.ordinal, f.base, p.party, p.sealed, p.position FROM further_change f"
+      " JOIN proposal p ON p.relationship = f.relationship AND p.proposal = f.proposal"
+      " WHERE f.relationship = $1 AND f.item = $2 AND f.base IN ($3, $4) ORDER BY 6 DESC")
 /* Others' proposals on (item, base) on which a party has given its word. */
 QUERY(spoken_rivals,
       "SELECT r.proposal FROM change r JOIN answer a ON a.relationship = r.relationship AND a.proposal = r.proposal"

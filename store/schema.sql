@@ -78,6 +78,7 @@ CREATE TABLE feed (
     broken_at INTEGER,
     broken_why TEXT NOT NULL,
     fork_at INTEGER,
+    contested_at INTEGER,                -- the first folded entry that rests on a fork
     PRIMARY KEY (relationship, feed)
 ) STRICT, WITHOUT ROWID;
 

@@ -11,17 +11,36 @@
 #define COUNTERPART_VERSION "0.1.0"
 #endif
 
+/* What to do when whoever failed did not say. */
+static const char *usual_next(enum err_code code)
+{
+    switch (code) {
+    case ERR_MALFORMED: return "see that what was handed in is whole, and what it should be";
+    case ERR_REFUSED:
+    case ERR_CONFLICT: return "counterpart show REF, status and doctor say how things stand";
+    case ERR_MISSING: return "counterpart relationships, list NOUN and history show what there is";
+    case ERR_LIMIT: return "counterpart help, and protocol/limits.h, name the limits";
+    case ERR_TIME: return "see that this machine's clock is right, then try again";
+    case ERR_CLOSED: return "try again when they can be reached; what you say meanwhile is kept";
+    case ERR_DISK: return "see that the disk has room and may be written, then try again";
+    case ERR_CORRUPT: return "counterpart verify names what is damaged";
+    case ERR_MEMORY: return "close other programs, then try again";
+    case ERR_NONE:
+    case ERR_USAGE: break;
+    }
+    return "counterpart help lists the verbs";
+}
+
 /* The error, once: two lines for people, or one JSON object. */
 static void print_error(const struct err *e, bool is_json)
 {
     char said[sizeof e->said] = {0}, next[sizeof e->next] = {0};
     span_show(span_text(e->said), said, sizeof said);
-    span_show(span_text(e->next), next, sizeof next);
+    span_show(span_text(e->next[0] ? e->next : usual_next(e->code)), next, sizeof next);
     OWNED(json_free) struct json *json = NULL;
     OWNED_BUFFER text = {0};
     if (!is_json || !json_new(&json, NULL)) {
-        fprintf(stderr, "counterpart: %s\n", said);
-        if (next[0]) fprintf(stderr, "  %s\n", next);
+        fprintf(stderr, "counterpart: %s\n  %s\n", said, next);
         return;
     }
     json_start_object(json, "error");
@@ -126,7 +145,6 @@ static int run(struct command *c, int argc, char *const *argv)
         }
     }
     if (e.said[0]) {
-        if (!e.next[0]) (void)err_next(&e, "counterpart help lists the verbs");
         print_error(&e, c->is_json);
         return EXIT_USAGE;
     }

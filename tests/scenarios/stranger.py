@@ -1,9 +1,11 @@
 """A node with a valid identity and no membership gets nothing, and what is not ours to read leaves the daemon serving."""
 
 import os
+import shutil
 import socket
 
 from counterpart import Failed, Group, Organisation, claim, invite, open_relationship, party_of
+from wire import Wire
 
 TITLE = "Acme and Bolt in confidence"
 SP_REQ = b"\x00SP\x00\x00\x30\x00\x00"  # how a REQ socket of the scalability protocols introduces itself
@@ -45,15 +47,109 @@ def holds(organisation, *secrets):
     return False
 
 
+def check_bytes_of_a_stranger(group, acme, delta, *secrets):
+    """DELTA knows ACME's transport key, from a copy of its home made before anything was opened, and shares nothing."""
+    twin = Organisation(group.folder, "ACME", home=os.path.join(group.folder, "early"))
+    twin.options = ["--force-copied-home"]
+    group.extra.append(twin)
+    twin.start()
+    relationship = twin.run("open", "The copy and Delta", "--party", "DELTA")["relationship"]
+    invite(twin, delta, relationship)
+    twin.stop()
+    wire = Wire(acme.address)
+    delta.run("confirm", "ACME", "-r", relationship, "--address", wire.address)
+    error = delta.refused("sync", "-r", relationship)
+    wire.close()
+    claim(error["exit"] == 1 and not wire.trouble, "a stranger with a valid identity is refused: %s" % error["message"])
+    kinds = [(frame[:1].hex(), len(frame)) for frame in wire.requests]
+    claim([kind for kind, _ in kinds] == ["01", "04"], "after a whole handshake with the right key")
+    claim([(frame[:1].hex(), len(frame)) for frame in wire.answers] == [("03", 57), ("06", 1)],
+          "what it gets is message 2 and one byte: refused")
+    claim(wire.answers[0][1:9] == wire.requests[0][2:10], "message 2 repeats its own session id and adds a key and a tag")
+    claim(not any(secret in b"".join(wire.answers) for secret in secrets), "no relationship id and no title")
+
+
+PIECE = 65535  # bytes of every transport message of a sealed frame but the last
+CLEAR = 18     # bytes before them: kind, session id, direction, counter
+
+
+def damaged(frame):
+    """One bit changed at up to 64 places (every clear byte, head and tail first), cut short, longer, renumbered, mixed."""
+    places = set(range(CLEAR + 8)) | set(range(len(frame) - 16, len(frame)))
+    places |= set(range(0, len(frame), max(1, len(frame) // 24)))
+    for at in sorted(place for place in places if place < len(frame)):
+        changed = bytearray(frame)
+        changed[at] ^= 1 << (at % 8)
+        yield bytes(changed)
+    for length in sorted({0, 1, 9, CLEAR, CLEAR + 15, CLEAR + 16, len(frame) // 2, len(frame) - 16, len(frame) - 1}):
+        yield frame[:length]
+    yield frame + b"\x00"
+    counter = int.from_bytes(frame[10:18], "big")
+    for other in (counter + 1, counter + 65536, 2**64 - 1):
+        yield frame[:10] + other.to_bytes(8, "big") + frame[18:]
+    run = frame[CLEAR:]
+    if len(run) > 2 * PIECE:
+        first, second = run[:PIECE], run[PIECE:2 * PIECE]
+        yield frame[:CLEAR] + second + first + run[2 * PIECE:]  # pieces in another order
+        yield frame[:CLEAR] + run[:2 * PIECE]                   # the last ones missing
+        yield frame[:CLEAR] + first + run                       # one twice
+
+
+def hostile(wire, frame):
+    """Before a sealed request of BOLT's goes on: damaged ones like it, and everything that passed, the last first."""
+    if frame[0] != 5:
+        return
+    yield from damaged(frame)
+    answered = len(wire.answers)
+    yield from reversed([old for old in wire.requests[:answered] if old[0] in (4, 5)])  # replayed, in another order
+    yield from reversed([old for old in wire.answers[:answered] if old[0] in (3, 5)])   # reflected
+
+
+def check_frames(group, acme, bolt, relationship):
+    """Somebody on the line between BOLT and ACME alters, repeats and turns round what passes."""
+    path = os.path.join(group.folder, "many.csv")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("title\n" + "".join("Number %d\n" % number for number in range(2500)))
+    bolt.run("import", "action", path, "-r", relationship)  # enough for a frame of several pieces
+    wire = Wire(acme.address, hostile)
+    bolt.run("confirm", "ACME", "-r", relationship, "--address", wire.address)
+    synced = bolt.run("sync", "-r", relationship)
+    recorded = [frame for frame in wire.requests if frame[0] == 5]
+    claim(synced["exit"] == 0 and synced["entries_sent"] >= 2500 and not wire.trouble, "BOLT's own frames were all taken")
+    claim(max(len(frame) for frame in recorded) > CLEAR + 2 * PIECE, "one of them had several pieces")
+    claim(wire.refused > 100 and not wire.let_in, "%d damaged, replayed, reordered and reflected ones were refused: %s"
+          % (wire.refused, [(extra[:32].hex(), answer[:32].hex()) for extra, answer in wire.let_in[:3]]))
+    wire.slip = lambda wire, frame: recorded if frame[0] == 5 else ()
+    before = wire.refused
+    bolt.run("sync", "-r", relationship)
+    claim(wire.refused >= before + len(recorded) and not wire.let_in, "so are frames of an earlier session")
+    wire.close()
+    bolt.run("confirm", "ACME", "-r", relationship, "--address", acme.address)
+    for frame in recorded:
+        claim(throw(acme, frame)[HELLO:] == answer_of(b"\x06"), "alone, a frame of %d bytes gets one byte" % len(frame))
+    items = acme.run("list", "action", "-r", relationship)["items"]
+    claim(len(items) == 2501, "ACME holds what BOLT said, once")
+
+
+HELLO = 8  # bytes of the other side's introduction
+
+
+def answer_of(frame):
+    return (len(frame) + 4).to_bytes(8, "big") + b"\x80\x00\x00\x01" + frame
+
+
 def main():
     group = Group("ACME", "BOLT", "DELTA", "ECHO")
     with group as (acme, bolt, delta, echo):
+        shutil.copytree(acme.home, os.path.join(group.folder, "early"))
         acme.start()
         secret = open_relationship(acme, [bolt], TITLE)
         made = acme.run("propose", "action", "-r", secret, "title=Nobody else may read this")
         bolt.sync()
         bolt.run("accept", made["ref"], "--yes")
         bolt.sync()
+        check_frames(group, acme, bolt, secret)
+        check_bytes_of_a_stranger(group, acme, delta, TITLE.encode(), bytes.fromhex(secret), secret.encode())
         digest = bolt.status()["digest"]
 
         # A stranger that dials ACME's address with the keys of somebody else.
@@ -69,7 +165,7 @@ def main():
         invite(acme, delta, other)
         delta.run("sync", "-r", other)
         known = {one["relationship"] for one in delta.run("relationships")["relationships"]}
-        claim(other in known and secret not in known and len(known) == 2, "a member elsewhere sees only what it shares")
+        claim(other in known and secret not in known and len(known) == 3, "a member elsewhere sees only what it shares")
         claim(not holds(delta, TITLE.encode(), bytes.fromhex(secret), secret.encode(), b"Nobody else may read this"),
               "no byte of the other relationship is in its home")
 

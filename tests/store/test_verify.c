@@ -146,7 +146,7 @@ static void spoil_column(struct spoiling *s)
         values[count].len = sqlite3_column_bytes(rows, 2);
         values[count].bytes = malloc((size_t)values[count].len + 1);
         assert_non_null(values[count].bytes);
-        memcpy(values[count].bytes, sqlite3_column_blob(rows, 2), (size_t)values[count].len);
+        if (values[count].len) memcpy(values[count].bytes, sqlite3_column_blob(rows, 2), (size_t)values[count].len);
         count++;
     }
     sqlite3_finalize(rows);
