@@ -95,6 +95,14 @@ static bool passphrase_missing(const char *path, struct err *e)
     return err_next(e, "give it with --passphrase-file FILE");
 }
 
+static bool key_unread(const char *path, struct err *e)
+{
+    (void)err_because(e, "opening %s", path);
+    if (e && e->code == ERR_REFUSED)
+        (void)err_next(e, "give the right one with --passphrase-file FILE");
+    return false;
+}
+
 /* The secret in a key file; the caller wipes it. */
 static bool seed_read(struct home *home, const char *name, enum key_kind kind,
                       uint8_t seed[KEY_SEED_BYTES], struct err *e)
@@ -108,8 +116,7 @@ static bool seed_read(struct home *home, const char *name, enum key_kind kind,
     if (sealed_needs_passphrase(bytes) && home->passphrase_bytes == 0)
         is_read = passphrase_missing(home->path, e);
     else
-        is_read = sealed_read(bytes, kind, passphrase_of(home), seed, e) ||
-                  err_because(e, "opening %s", path);
+        is_read = sealed_read(bytes, kind, passphrase_of(home), seed, e) || key_unread(path, e);
     secret_wipe(file.at, file.cap);
     return is_read;
 }

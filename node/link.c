@@ -1086,7 +1086,7 @@ static void fill_event(struct link *link, struct post *post, struct event *out)
     case EVENT_PIPE_GONE: take_gone(link, post->about, out); break;
     case EVENT_TIMER:
     case EVENT_WROTE:
-    case EVENT_STOP: must(!"an event that is posted");
+    case EVENT_STOP: must(false && "an event that is posted");
     }
     if (link->taken) {
         link->counts.received_messages++;

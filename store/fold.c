@@ -326,11 +326,13 @@ static bool add_feed_slot(struct fold *fold, const struct key_public *log_key, s
 static bool put_parties(struct fold *fold, span title, const struct certificate *own, span own_note, struct err *e)
 {
     unsigned us = PARTIES_MAX;
-    for (unsigned p = 0; p < fold->party_count; p++) {
-        if (!member_put_code(fold->store, &fold->id, p, fold->codes[p], e)) return false;
+    for (unsigned p = 0; p < fold->party_count; p++)
         if (strcmp(fold->codes[p], own->code) == 0) us = p;
-    }
     if (us == PARTIES_MAX) return freeze(fold, "its list of parties does not name us");
+    if ((us == 0) != key_public_equal(&own->log, &fold->at->feed.log_key))
+        return freeze(fold, "its list of parties puts us in the opener's place");
+    for (unsigned p = 0; p < fold->party_count; p++)
+        if (!member_put_code(fold->store, &fold->id, p, fold->codes[p], e)) return false;
     fold->our_party = us;
     fold->is_open_known = true;
     return query_run(fold->store, QUERY_relationship_open, e,
@@ -649,7 +651,6 @@ static bool copy_entry(struct fold *fold, uint64_t index, struct copied_entry *o
 /* Folds one feed as far as it goes. */
 static bool fold_feed_run(struct fold *fold, size_t slot, bool *is_progress, struct err *e)
 {
-    OWNED_BUFFER bytes = {0};
     struct copied_entry copy = {.bytes = {0}};
     bool is_fine = true;
     struct fold_feed *at = fold->feeds[slot];

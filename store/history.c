@@ -12,8 +12,8 @@ struct stream {
     struct feed feed;
     bool has_line; /* false: nothing more of this feed */
     struct history_line line;
-    struct buffer body;         /* what the line's fields point into */
-    uint64_t needs[FEEDS_MAX];  /* entries of each other stream's feed that come before the line */
+    struct buffer body;        /* what the line's fields point into */
+    uint64_t needs[FEEDS_MAX]; /* entries of each other stream's feed that come before the line */
 };
 
 struct history {
@@ -25,17 +25,15 @@ struct history {
     bool is_out_of_memory;
     unsigned created_feed;  /* where the item was created ... */
     uint64_t created_index; /* ... or UINT64_MAX */
-    struct buffer seals;    /* of struct place: the entries that brought an agreement into force, sorted */
+    struct buffer
+        seals; /* of struct place: the entries that brought an agreement into force, sorted */
 };
 
 struct place {
     uint64_t party, position;
 };
 
-static struct bind rel(const struct history *h)
-{
-    return bind_blob(relationship_span(h->id));
-}
+static struct bind rel(const struct history *h) { return bind_blob(relationship_span(h->id)); }
 
 static void history_wipe(struct history *history)
 {
@@ -59,13 +57,13 @@ static size_t stream_of(const struct history *history, const struct key_public *
 
 /* ---- one line ---- */
 
-static enum found effect_on(const struct history *history, const struct stream *s, const struct hash *item,
-                            enum effect *out, struct err *e)
+static enum found effect_on(const struct history *history, const struct stream *s,
+                            const struct hash *item, enum effect *out, struct err *e)
 {
     OWNED_ROWS rows = {0};
     enum found found = query_first(&rows, history->store, QUERY_entry_effect, e,
-                                   BINDS(rel(history), bind_blob(hash_span(item)), bind_number(s->feed.feed),
-                                         bind_u64(s->line.index)));
+                                   BINDS(rel(history), bind_blob(hash_span(item)),
+                                         bind_number(s->feed.feed), bind_u64(s->line.index)));
     if (found != FOUND) return found;
     int64_t effect = rows_number(&rows, 0);
     if (effect < EFFECT_FULL || effect > EFFECT_CONTESTED) {
@@ -76,17 +74,24 @@ static enum found effect_on(const struct history *history, const struct stream *
     return FOUND;
 }
 
-/* An entry has the same effect on all it touches: what it names, else what it refers to, else the relationship itself. */
-static bool find_effect(const struct history *history, struct stream *s, const struct header *h, struct err *e)
+/*
+ * An entry has the same effect on all it touches: what it names, else what it refers to, else the
+ * relationship itself.
+ */
+static bool find_effect(const struct history *history, struct stream *s, const struct header *h,
+                        struct err *e)
 {
     struct hash touched = {0};
     enum found found = FOUND;
-    if (history->item) return effect_on(history, s, history->item, &s->line.effect, e) != FOUND_FAILED;
+    if (history->item)
+        return effect_on(history, s, history->item, &s->line.effect, e) != FOUND_FAILED;
     if (h->item_count > 0) touched = header_item(h, &s->line.entry, 0);
     else if (h->has_ref) {
         OWNED_ROWS rows = {0};
-        found = query_first(&rows, history->store, QUERY_items_of, e, BINDS(rel(history), bind_blob(hash_span(&h->ref))));
-        if (found == FOUND && !rows_fixed(&rows, 0, touched.bytes, sizeof touched.bytes, e)) return false;
+        found = query_first(&rows, history->store, QUERY_items_of, e,
+                            BINDS(rel(history), bind_blob(hash_span(&h->ref))));
+        if (found == FOUND && !rows_fixed(&rows, 0, touched.bytes, sizeof touched.bytes, e))
+            return false;
         if (found == FOUND_FAILED) return false;
     }
     found = effect_on(history, s, &touched, &s->line.effect, e);
@@ -98,7 +103,8 @@ static bool find_effect(const struct history *history, struct stream *s, const s
 }
 
 /* What comes before the line: what the feed's folded entries had named by then, and what a waiting one names itself. */
-static bool find_needs(const struct history *history, struct stream *s, const struct header *h, struct err *e)
+static bool find_needs(const struct history *history, struct stream *s, const struct header *h,
+                       struct err *e)
 {
     memset(s->needs, 0, sizeof s->needs);
     for (size_t n = 0; n < history->count; n++) {
@@ -106,7 +112,8 @@ static bool find_needs(const struct history *history, struct stream *s, const st
         OWNED_ROWS rows = {0};
         enum found found = query_first(&rows, history->store, QUERY_front_latest, e,
                                        BINDS(rel(history), bind_number(s->feed.feed),
-                                             bind_number(history->streams[n]->feed.feed), bind_u64(s->line.index + 1)));
+                                             bind_number(history->streams[n]->feed.feed),
+                                             bind_u64(s->line.index + 1)));
         if (found == FOUND_FAILED) return false;
         if (found == FOUND) s->needs[n] = (uint64_t)rows_number(&rows, 0);
     }
@@ -119,7 +126,8 @@ static bool find_needs(const struct history *history, struct stream *s, const st
     return true;
 }
 
-static size_t map_of(const struct history *history, const struct header *h, const struct hash *entry)
+static size_t map_of(const struct history *history, const struct header *h,
+                     const struct hash *entry)
 {
     for (size_t i = 0; history->item && i < h->item_count; i++) {
         struct hash item = header_item(h, entry, i);
@@ -140,7 +148,8 @@ static void line_show(const struct history *history, struct stream *s, const str
     line->ref = h->ref;
     line->field_count = 0;
     if (s->body.len == 0) return;
-    if (!body_read(buffer_span(&s->body), map_of(history, h, &line->entry), line->fields, &line->field_count, NULL))
+    if (!body_read(buffer_span(&s->body), map_of(history, h, &line->entry), line->fields,
+                   &line->field_count, NULL))
         line->field_count = 0;
 }
 
@@ -155,16 +164,18 @@ static bool seals_load(struct history *history, struct err *e)
 {
     enum found found = FOUND;
     OWNED_ROWS rows = {0};
-    if (!(history->item ? rows_open(&rows, history->store, QUERY_revisions_of_item, e,
-                                    BINDS(rel(history), bind_blob(hash_span(history->item))))
-                        : rows_open(&rows, history->store, QUERY_revisions, e, BINDS(rel(history)))))
+    if (!(history->item
+              ? rows_open(&rows, history->store, QUERY_revisions_of_item, e,
+                          BINDS(rel(history), bind_blob(hash_span(history->item))))
+              : rows_open(&rows, history->store, QUERY_revisions, e, BINDS(rel(history)))))
         return false;
     while ((found = rows_next(&rows, e)) == FOUND) {
         struct place place = {(uint64_t)rows_number(&rows, 0), (uint64_t)rows_number(&rows, 1)};
         if (!buffer_put(&history->seals, span_of(&place, sizeof place), e)) return false;
     }
     if (history->seals.len > 0)
-        qsort(history->seals.at, history->seals.len / sizeof(struct place), sizeof(struct place), by_place);
+        qsort(history->seals.at, history->seals.len / sizeof(struct place), sizeof(struct place),
+              by_place);
     return found == ABSENT;
 }
 
@@ -172,26 +183,30 @@ static bool sealed_something(const struct history *history, const struct stream 
 {
     const struct place place = {s->feed.party, fold_position(&s->feed, s->line.index)};
     if (s->feed.branch != 0 || history->seals.len == 0) return false;
-    return bsearch(&place, history->seals.at, history->seals.len / sizeof place, sizeof place, by_place) != NULL;
+    return bsearch(&place, history->seals.at, history->seals.len / sizeof place, sizeof place,
+                   by_place) != NULL;
 }
 
 /* The next entry of the feed that belongs in the history: any, or one that created or mentions the item. */
-static bool find_next(const struct history *history, const struct stream *s, uint64_t *index, struct err *e)
+static bool find_next(const struct history *history, const struct stream *s, uint64_t *index,
+                      struct err *e)
 {
     uint64_t from = *index;
     if (!history->item) return true;
     OWNED_ROWS rows = {0};
     enum found found = query_first(&rows, history->store, QUERY_mention_from, e,
-                                   BINDS(rel(history), bind_blob(hash_span(history->item)), bind_number(s->feed.feed),
-                                         bind_u64(from)));
+                                   BINDS(rel(history), bind_blob(hash_span(history->item)),
+                                         bind_number(s->feed.feed), bind_u64(from)));
     *index = found == FOUND ? (uint64_t)rows_number(&rows, 0) : INT64_MAX;
-    if (s->feed.feed == history->created_feed && history->created_index >= from && history->created_index < *index)
+    if (s->feed.feed == history->created_feed && history->created_index >= from &&
+        history->created_index < *index)
         *index = history->created_index;
     return found != FOUND_FAILED;
 }
 
 /* The next entry of the feed from `from` on, copied: nothing stays open while the caller looks at it. */
-static bool stream_next(const struct history *history, struct stream *s, uint64_t from, struct err *e)
+static bool stream_next(const struct history *history, struct stream *s, uint64_t from,
+                        struct err *e)
 {
     struct header h = {0};
     uint8_t header[HEADER_BYTES_MAX];
@@ -212,7 +227,8 @@ static bool stream_next(const struct history *history, struct stream *s, uint64_
     if (held.len) memcpy(header, held.at, held.len); /* the header's texts point into it */
     if (!rows_is_null(&rows, 2) && !buffer_put(&s->body, rows_bytes(&rows, 2), e)) return false;
     rows_close(&rows);
-    if (!header_read(span_of(header, held.len), &h, NULL)) h = (struct header){0}; /* its feed is frozen there */
+    if (!header_read(span_of(header, held.len), &h, NULL))
+        h = (struct header){0}; /* its feed is frozen there */
     line_show(history, s, &h);
     if (!s->line.is_waiting && !find_effect(history, s, &h, e)) return false;
     s->line.sealed_something = !s->line.is_waiting && sealed_something(history, s);
@@ -257,7 +273,8 @@ static bool find_creation(struct history *history, struct err *e)
                                    BINDS(rel(history), bind_blob(hash_span(history->item))));
     if (found != FOUND) return found == ABSENT;
     history->created_feed = (unsigned)rows_number(&rows, 0);
-    history->created_index = (uint64_t)rows_number(&rows, 1) & ((UINT64_C(1) << POSITION_ORDINAL_SHIFT) - 1);
+    history->created_index =
+        (uint64_t)rows_number(&rows, 1) & ((UINT64_C(1) << POSITION_ORDINAL_SHIFT) - 1);
     return true;
 }
 
@@ -273,11 +290,13 @@ static bool add_stream(void *self, const struct feed *feed)
     return true;
 }
 
-static bool merge(struct history *history, bool (*each)(void *self, const struct history_line *line), void *self,
+static bool merge(struct history *history,
+                  bool (*each)(void *self, const struct history_line *line), void *self,
                   struct err *e)
 {
     for (size_t n = 0; n < history->count; n++)
-        if (!stream_next(history, history->streams[n], history->streams[n]->feed.branch_from, e)) return false;
+        if (!stream_next(history, history->streams[n], history->streams[n]->feed.branch_from, e))
+            return false;
     for (;;) {
         struct stream *s = choose(history);
         if (!s || !each(self, &s->line)) return true;
@@ -286,10 +305,11 @@ static bool merge(struct history *history, bool (*each)(void *self, const struct
 }
 
 bool history_each(struct store *store, const struct relationship_id *id, const struct hash *item,
-                  bool (*each)(void *self, const struct history_line *line), void *self, struct err *e)
+                  bool (*each)(void *self, const struct history_line *line), void *self,
+                  struct err *e)
 {
-    __attribute__((cleanup(history_wipe))) struct history history = {.store = store, .id = id, .item = item,
-                                                                     .created_index = UINT64_MAX};
+    __attribute__((cleanup(history_wipe))) struct history history = {
+        .store = store, .id = id, .item = item, .created_index = UINT64_MAX};
     if (!seals_load(&history, e) || !find_creation(&history, e)) return false;
     if (!feeds_each(store, id, add_stream, &history, e)) return false;
     return history.is_out_of_memory ? err_memory(e) : merge(&history, each, self, e);

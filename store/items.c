@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_ITEMS 64   /* what items_after gives at once */
-#define OFFERS_MAX 64   /* shown of one item, beside what was agreed: people compare a few */
-#define RIVALS_MAX 64   /* looked at to tell whether two offers crossed: the newest */
+#define PAGE_ITEMS 64 /* what items_after gives at once */
+#define OFFERS_MAX 64 /* shown of one item, beside what was agreed: people compare a few */
+#define RIVALS_MAX 64 /* looked at to tell whether two offers crossed: the newest */
 #define CANDIDATES_MAX (OFFERS_MAX + 2 * PARTIES_MAX + 2)
 
 struct item_row {
@@ -36,23 +36,25 @@ struct candidate {
     struct said said;
 };
 
-static struct bind rel(const struct fold *fold)
-{
-    return bind_blob(relationship_span(&fold->id));
-}
+static struct bind rel(const struct fold *fold) { return bind_blob(relationship_span(&fold->id)); }
 
 static bool row_read(const struct rows *rows, struct item_row *out, struct err *e)
 {
-    struct item_row row = {.has_revision = !rows_is_null(rows, 5), .has_statement = !rows_is_null(rows, 6)};
+    struct item_row row = {.has_revision = !rows_is_null(rows, 5),
+                           .has_statement = !rows_is_null(rows, 6)};
     int64_t party = rows_number(rows, 2);
-    if (party < 0 || party >= PARTIES_MAX) return err_set(e, ERR_CORRUPT, "an item names party %" PRId64, party);
+    if (party < 0 || party >= PARTIES_MAX)
+        return err_set(e, ERR_CORRUPT, "an item names party %" PRId64, party);
     row.party = (unsigned)party;
     row.number = (uint64_t)rows_number(rows, 3);
     row.needs_newer = rows_number(rows, 7) != 0;
     (void)span_show(rows_bytes(rows, 1), row.noun, sizeof row.noun);
     if (!rows_fixed(rows, 0, row.item.bytes, sizeof row.item.bytes, e)) return false;
-    if (row.has_revision && !rows_fixed(rows, 5, row.revision.bytes, sizeof row.revision.bytes, e)) return false;
-    if (row.has_statement && !rows_fixed(rows, 6, row.statement.bytes, sizeof row.statement.bytes, e)) return false;
+    if (row.has_revision && !rows_fixed(rows, 5, row.revision.bytes, sizeof row.revision.bytes, e))
+        return false;
+    if (row.has_statement &&
+        !rows_fixed(rows, 6, row.statement.bytes, sizeof row.statement.bytes, e))
+        return false;
     *out = row;
     return true;
 }
@@ -60,12 +62,14 @@ static bool row_read(const struct rows *rows, struct item_row *out, struct err *
 /* ---- bodies ---- */
 
 /* Reads who said an entry and when, and adds its body to the text. An entry that is not here has neither. */
-static bool said_load(struct fold *fold, const struct hash *entry, struct buffer *text, struct said *out, struct err *e)
+static bool said_load(struct fold *fold, const struct hash *entry, struct buffer *text,
+                      struct said *out, struct err *e)
 {
     struct header h;
     struct said said = {.body_at = text->len};
     OWNED_ROWS rows = {0};
-    enum found found = query_first(&rows, fold->store, QUERY_entry_body, e, BINDS(rel(fold), bind_blob(hash_span(entry))));
+    enum found found = query_first(&rows, fold->store, QUERY_entry_body, e,
+                                   BINDS(rel(fold), bind_blob(hash_span(entry))));
     if (found == FOUND_FAILED) return false;
     if (found == FOUND && header_read(rows_bytes(&rows, 1), &h, NULL)) {
         said.time_ms = (int64_t)h.time_ms;
@@ -81,23 +85,26 @@ static bool said_load(struct fold *fold, const struct hash *entry, struct buffer
 }
 
 /* Names this version does not know may come from a newer vocabulary and are shown; a known name must hold its kind. */
-static bool fields_fit(const struct noun *noun, enum field_kind kind, const struct body_field *fields, size_t count)
+static bool fields_fit(const struct noun *noun, enum field_kind kind,
+                       const struct body_field *fields, size_t count)
 {
     for (size_t i = 0; noun && i < count; i++) {
         const struct field *field = noun_field(noun, fields[i].name);
-        if (field && (field->kind != kind || !field_check(field, &fields[i].value, NULL))) return false;
+        if (field && (field->kind != kind || !field_check(field, &fields[i].value, NULL)))
+            return false;
     }
     return true;
 }
 
 /* The fields of one map of a body; a body that does not fit shows none. Needs the text to stay where it is. */
-static size_t said_fields(const struct item_view *view, const struct said *said, size_t ordinal, enum field_kind kind,
-                          struct body_field *out)
+static size_t said_fields(const struct item_view *view, const struct said *said, size_t ordinal,
+                          enum field_kind kind, struct body_field *out)
 {
     size_t count = 0;
     if (!said->has_body) return 0;
     span body = span_of(view->text.at + said->body_at, said->body_bytes);
-    if (!body_read(body, ordinal, out, &count, NULL) || !fields_fit(view->noun, kind, out, count)) return 0;
+    if (!body_read(body, ordinal, out, &count, NULL) || !fields_fit(view->noun, kind, out, count))
+        return 0;
     return count;
 }
 
@@ -107,17 +114,18 @@ static size_t said_fields(const struct item_view *view, const struct said *said,
  * The agreed revision and what it was built on: offers on either are shown, so that the agreed one itself and those it
  * overtook stand beside the next ones. Before any agreement both are the start.
  */
-static bool find_bases(struct fold *fold, const struct item_row *row, struct hash bases[2], size_t *ordinal,
-                       struct err *e)
+static bool find_bases(struct fold *fold, const struct item_row *row, struct hash bases[2],
+                       size_t *ordinal, struct err *e)
 {
     bases[0] = bases[1] = (struct hash){0};
     *ordinal = 0;
     if (!row->has_revision) return true;
     OWNED_ROWS rows = {0};
-    enum found found =
-        query_first(&rows, fold->store, QUERY_change_of_item, e,
-                    BINDS(rel(fold), bind_blob(hash_span(&row->revision)), bind_blob(hash_span(&row->item))));
-    if (found != FOUND) return found == ABSENT && err_set(e, ERR_CORRUPT, "an agreed revision is not in the table");
+    enum found found = query_first(
+        &rows, fold->store, QUERY_change_of_item, e,
+        BINDS(rel(fold), bind_blob(hash_span(&row->revision)), bind_blob(hash_span(&row->item))));
+    if (found != FOUND)
+        return found == ABSENT && err_set(e, ERR_CORRUPT, "an agreed revision is not in the table");
     bases[0] = row->revision;
     *ordinal = (size_t)rows_number(&rows, 0);
     return rows_fixed(&rows, 1, bases[1].bytes, sizeof bases[1].bytes, e);
@@ -136,11 +144,13 @@ static bool candidates_find(struct fold *fold, const struct hash *item, const st
         return false;
     *count = 0;
     while (*count < CANDIDATES_MAX && (found = rows_next(&rows, e)) == FOUND) {
-        struct candidate c = {.ordinal = (size_t)rows_number(&rows, 1), .party = (unsigned)rows_number(&rows, 3)};
+        struct candidate c = {.ordinal = (size_t)rows_number(&rows, 1),
+                              .party = (unsigned)rows_number(&rows, 3)};
         if (!rows_fixed(&rows, 0, c.proposal.bytes, sizeof c.proposal.bytes, e) ||
             !rows_fixed(&rows, 2, c.base.bytes, sizeof c.base.bytes, e))
             return false;
-        if (c.party >= PARTIES_MAX) return err_set(e, ERR_CORRUPT, "a proposal is of party %u", c.party);
+        if (c.party >= PARTIES_MAX)
+            return err_set(e, ERR_CORRUPT, "a proposal is of party %u", c.party);
         unsigned *of_party = &shown[hash_equal(&c.base, &bases[0]) ? 0 : 1][c.party];
         if (++*of_party <= share || !rows_is_null(&rows, 4)) out[(*count)++] = c;
     }
@@ -150,21 +160,23 @@ static bool candidates_find(struct fold *fold, const struct hash *item, const st
 static int by_time(const void *a, const void *b)
 {
     const struct candidate *left = a, *right = b;
-    if (left->said.time_ms != right->said.time_ms) return left->said.time_ms < right->said.time_ms ? -1 : 1;
+    if (left->said.time_ms != right->said.time_ms)
+        return left->said.time_ms < right->said.time_ms ? -1 : 1;
     return span_compare(hash_span(&left->proposal), hash_span(&right->proposal));
 }
 
-static bool rivals_on(struct fold *fold, const struct change *on, unsigned party, struct hash *rivals, size_t *count,
-                      struct err *e)
+static bool rivals_on(struct fold *fold, const struct change *on, unsigned party,
+                      struct hash *rivals, size_t *count, struct err *e)
 {
     enum found found = FOUND;
     OWNED_ROWS rows = {0};
     if (!rows_open(&rows, fold->store, QUERY_spoken_rivals, e,
-                   BINDS(rel(fold), bind_blob(hash_span(&on->item)), bind_blob(hash_span(&on->base)),
-                         bind_number(party))))
+                   BINDS(rel(fold), bind_blob(hash_span(&on->item)),
+                         bind_blob(hash_span(&on->base)), bind_number(party))))
         return false;
     while (*count < RIVALS_MAX && (found = rows_next(&rows, e)) == FOUND)
-        if (!rows_fixed(&rows, 0, rivals[(*count)++].bytes, sizeof rivals[0].bytes, e)) return false;
+        if (!rows_fixed(&rows, 0, rivals[(*count)++].bytes, sizeof rivals[0].bytes, e))
+            return false;
     return found != FOUND_FAILED;
 }
 
@@ -180,14 +192,16 @@ static bool offer_stand(struct fold *fold, struct offer *offer, struct err *e)
     if (found == FOUND && word.left != POSITION_NONE) {
         found = facts.proposal(facts.self, &offer->proposal, &proposal, e);
         for (size_t i = 0; found == FOUND && i < proposal.change_count; i++)
-            if (!rivals_on(fold, &proposal.changes[i], offer->party, rivals, &count, e)) return false;
+            if (!rivals_on(fold, &proposal.changes[i], offer->party, rivals, &count, e))
+                return false;
     }
     if (found == FOUND_FAILED) return false;
-    return agreement_standing(&facts, &offer->proposal, rivals, count, fold->our_party, &offer->standing, e);
+    return agreement_standing(&facts, &offer->proposal, rivals, count, fold->our_party,
+                              &offer->standing, e);
 }
 
-static bool offers_show(struct fold *fold, struct item_view *view, const struct candidate *candidates, size_t count,
-                        struct err *e)
+static bool offers_show(struct fold *fold, struct item_view *view,
+                        const struct candidate *candidates, size_t count, struct err *e)
 {
     if (count == 0) return true;
     view->offers = calloc(count, sizeof *view->offers);
@@ -211,7 +225,7 @@ static bool offers_show(struct fold *fold, struct item_view *view, const struct 
 static enum standing furthest(const struct item_view *view)
 {
     static const enum standing ranked[] = {
-        STANDING_RECEIPT_AWAITED, STANDING_OFFERED,  STANDING_CROSSED,   STANDING_TAKEN_BACK,
+        STANDING_RECEIPT_AWAITED, STANDING_OFFERED,   STANDING_CROSSED,   STANDING_TAKEN_BACK,
         STANDING_DECLINED,        STANDING_WITHDRAWN, STANDING_OVERTAKEN,
     };
     for (size_t r = 0; r < sizeof ranked / sizeof ranked[0]; r++)
@@ -231,19 +245,23 @@ static bool statement_words_load(struct fold *fold, struct item_view *view, stru
         return false;
     while ((found = rows_next(&rows, e)) == FOUND) {
         int64_t party = rows_number(&rows, 0), word = rows_number(&rows, 1);
-        if (party < 0 || party >= PARTIES_MAX || word < STATEMENT_ACKNOWLEDGED || word > STATEMENT_NO_WORD)
+        if (party < 0 || party >= PARTIES_MAX || word < STATEMENT_ACKNOWLEDGED ||
+            word > STATEMENT_NO_WORD)
             return err_set(e, ERR_CORRUPT, "a word on a statement is damaged");
         view->statement_words[party] = (enum statement_word)word;
     }
     return found == ABSENT;
 }
 
-static bool statement_load(struct fold *fold, struct item_view *view, struct said *said, struct err *e)
+static bool statement_load(struct fold *fold, struct item_view *view, struct said *said,
+                           struct err *e)
 {
     struct facts facts = fold_facts(fold);
     struct statement statement = {0};
     enum found found = facts.statement(facts.self, &view->statement, &statement, e);
-    if (found != FOUND) return found == ABSENT && err_set(e, ERR_CORRUPT, "an item's statement is not in the table");
+    if (found != FOUND)
+        return found == ABSENT &&
+               err_set(e, ERR_CORRUPT, "an item's statement is not in the table");
     if (!said_load(fold, &view->statement, &view->text, said, e)) return false;
     view->statement_party = statement.party;
     view->statement_ms = said->time_ms;
@@ -252,18 +270,32 @@ static bool statement_load(struct fold *fold, struct item_view *view, struct sai
 
 static void view_start(const struct fold *fold, const struct item_row *row, struct item_view *view)
 {
-    *view = (struct item_view){.relationship = fold->id, .item = row->item, .party = row->party,
-                               .has_terms = row->has_revision, .revision = row->revision,
-                               .has_statement = row->has_statement, .statement = row->statement};
-    (void)snprintf(view->ref, sizeof view->ref, "%s-%" PRIu64, fold->codes[row->party], row->number);
+    *view = (struct item_view){.relationship = fold->id,
+                               .item = row->item,
+                               .party = row->party,
+                               .has_terms = row->has_revision,
+                               .revision = row->revision,
+                               .has_statement = row->has_statement,
+                               .statement = row->statement};
+    (void)snprintf(view->ref, sizeof view->ref, "%s-%" PRIu64, fold->codes[row->party],
+                   row->number);
     memcpy(view->noun_text, row->noun, sizeof view->noun_text);
     view->noun = vocabulary_find(span_text(row->noun));
     view->needs_newer = row->needs_newer || !view->noun;
 }
 
-/* Fills a view, which the caller wipes whether this succeeds or not. */
-static bool view_fill(struct fold *fold, const struct item_row *row, struct item_view *view, struct err *e)
+struct filling {
+    struct fold *fold;
+    const struct item_row *row;
+    struct item_view *view;
+};
+
+static bool fill(void *self, struct err *e)
 {
+    const struct filling *f = self;
+    struct fold *fold = f->fold;
+    const struct item_row *row = f->row;
+    struct item_view *view = f->view;
     struct candidate candidates[CANDIDATES_MAX];
     struct said terms = {0}, progress = {0};
     struct hash bases[2];
@@ -277,16 +309,26 @@ static bool view_fill(struct fold *fold, const struct item_row *row, struct item
     if (row->has_revision && !said_load(fold, &row->revision, &view->text, &terms, e)) return false;
     if (row->has_statement && !statement_load(fold, view, &progress, e)) return false;
     for (size_t i = 0; i < count; i++)
-        if (!said_load(fold, &candidates[i].proposal, &view->text, &candidates[i].said, e)) return false;
+        if (!said_load(fold, &candidates[i].proposal, &view->text, &candidates[i].said, e))
+            return false;
     /* From here on the text stays where it is. */
     if (count > 1) qsort(candidates, count, sizeof candidates[0], by_time);
     view->term_count = said_fields(view, &terms, ordinal, FIELD_TERM, view->terms);
     view->progress_count = said_fields(view, &progress, 0, FIELD_STATEMENT, view->progress);
     if (!offers_show(fold, view, candidates, count, e)) return false;
     view->standing = view->has_terms ? STANDING_AGREED : furthest(view);
-    view->is_statement = view->noun ? !view->noun->is_proposed
-                                    : view->has_statement && !view->has_terms && view->offer_count == 0;
+    view->is_statement = view->noun
+                             ? !view->noun->is_proposed
+                             : view->has_statement && !view->has_terms && view->offer_count == 0;
     return true;
+}
+
+/* Fills a view, which the caller wipes whether this succeeds or not. */
+static bool view_fill(struct fold *fold, const struct item_row *row, struct item_view *view,
+                      struct err *e)
+{
+    struct filling filling = {fold, row, view};
+    return database_snapshot(fold->store, fill, &filling, e);
 }
 
 void item_view_wipe(struct item_view *view)
@@ -297,8 +339,8 @@ void item_view_wipe(struct item_view *view)
     *view = (struct item_view){0};
 }
 
-bool item_load(struct store *store, const struct relationship_id *id, const struct hash *item, struct item_view *out,
-               struct err *e)
+bool item_load(struct store *store, const struct relationship_id *id, const struct hash *item,
+               struct item_view *out, struct err *e)
 {
     OWNED(fold_free) struct fold *fold = NULL;
     struct item_view view = {0};
@@ -324,12 +366,13 @@ bool item_load(struct store *store, const struct relationship_id *id, const stru
 /* ---- all items ---- */
 
 /* The items after (party, number), in one piece: no statement stays open while `each` runs. */
-static bool page_load(struct fold *fold, int64_t party, uint64_t number, struct item_row *page, size_t *count,
-                      struct err *e)
+static bool page_load(struct fold *fold, int64_t party, uint64_t number, struct item_row *page,
+                      size_t *count, struct err *e)
 {
     enum found found = FOUND;
     OWNED_ROWS rows = {0};
-    if (!rows_open(&rows, fold->store, QUERY_items_after, e, BINDS(rel(fold), bind_number(party), bind_u64(number))))
+    if (!rows_open(&rows, fold->store, QUERY_items_after, e,
+                   BINDS(rel(fold), bind_number(party), bind_u64(number))))
         return false;
     *count = 0;
     while (*count < PAGE_ITEMS && (found = rows_next(&rows, e)) == FOUND)
@@ -373,8 +416,8 @@ static bool waiting_read(const struct rows *rows, struct waiting *out, struct er
     if (need < NEED_WORD_ON_OFFER || need > NEED_ANSWER_TO_DISPUTE)
         return err_set(e, ERR_CORRUPT, "the inbox holds a need of kind %" PRId64, need);
     w.need = (enum need)need;
-    (void)snprintf(w.ref, sizeof w.ref, "%s-%" PRId64, span_show(rows_bytes(rows, 5), code, sizeof code),
-                   rows_number(rows, 6));
+    (void)snprintf(w.ref, sizeof w.ref, "%s-%" PRId64,
+                   span_show(rows_bytes(rows, 5), code, sizeof code), rows_number(rows, 6));
     (void)span_show(rows_bytes(rows, 7), w.noun, sizeof w.noun);
     if (!rows_fixed(rows, 1, w.entry.bytes, sizeof w.entry.bytes, e)) return false;
     if (!rows_fixed(rows, 2, w.item.bytes, sizeof w.item.bytes, e)) return false;
@@ -388,10 +431,12 @@ bool inbox_each(struct store *store, const struct relationship_id *id,
     OWNED_BUFFER inbox = {0}; /* copied first, so that `each` may read and write what it likes */
     enum found found = FOUND;
     OWNED_ROWS rows = {0};
-    if (!rows_open(&rows, store, QUERY_waiting, e, BINDS(bind_blob(relationship_span(id))))) return false;
+    if (!rows_open(&rows, store, QUERY_waiting, e, BINDS(bind_blob(relationship_span(id)))))
+        return false;
     while ((found = rows_next(&rows, e)) == FOUND) {
         struct waiting w;
-        if (!waiting_read(&rows, &w, e) || !buffer_put(&inbox, span_of(&w, sizeof w), e)) return false;
+        if (!waiting_read(&rows, &w, e) || !buffer_put(&inbox, span_of(&w, sizeof w), e))
+            return false;
     }
     rows_close(&rows);
     span left = buffer_span(&inbox), one = {0};

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DIGITS_MIN 4        /* fewer would often name several things */
+#define DIGITS_MIN 4         /* fewer would often name several things */
 #define NUMBER_DIGITS_MAX 18 /* fits an int64_t */
-#define FOUND_MAX 3         /* named when it could be several; more help nobody */
-#define REFS_MAX 8          /* from an entry to what it is about, and on: a comment on an acceptance of a proposal is 2 */
+#define FOUND_MAX 3          /* named when it could be several; more help nobody */
+#define REFS_MAX 8           /* from entry to entry: a comment on an acceptance of a proposal is 2 */
 #define SHOWN_DIGITS 12
 
 struct typed {
@@ -33,10 +33,7 @@ struct search {
 
 /* ---- what was typed ---- */
 
-static bool is_blank(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+static bool is_blank(uint8_t c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 static span trimmed(span text)
 {
@@ -49,7 +46,8 @@ static span trimmed(span text)
 static bool code_typed(span text, struct typed *out)
 {
     span code = {0};
-    if (!span_take_until(&text, '-', &code) || !span_to_text(code, out->code, sizeof out->code)) return false;
+    if (!span_take_until(&text, '-', &code) || !span_to_text(code, out->code, sizeof out->code))
+        return false;
     for (char *c = out->code; *c; c++)
         if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
     if (!code_is_valid(span_text(out->code))) return false;
@@ -94,7 +92,9 @@ static bool typed_read(span text, struct typed *out, struct err *e)
     (void)span_show(text, out->shown, sizeof out->shown);
     if (code_typed(text, out) || digits_typed(text, out)) return true;
     (void)err_set(e, ERR_MISSING, "'%s' names nothing", out->shown);
-    return err_next(e, "give a reference such as ACME-12, or the first %d or more hex digits of an id", DIGITS_MIN);
+    return err_next(e,
+                    "give a reference such as ACME-12, or the first %d or more hex digits of an id",
+                    DIGITS_MIN);
 }
 
 /* ---- looking ---- */
@@ -108,9 +108,10 @@ static bool find_code(struct search *s, const struct relationship_id *id, struct
 {
     struct reference r = {.relationship = *id};
     OWNED_ROWS rows = {0};
-    enum found found = query_first(&rows, s->store, QUERY_item_by_reference, e,
-                                   BINDS(bind_blob(relationship_span(id)), bind_text(span_text(s->typed->code)),
-                                         bind_number(s->typed->number)));
+    enum found found =
+        query_first(&rows, s->store, QUERY_item_by_reference, e,
+                    BINDS(bind_blob(relationship_span(id)), bind_text(span_text(s->typed->code)),
+                          bind_number(s->typed->number)));
     if (found != FOUND) return found == ABSENT;
     if (!rows_fixed(&rows, 0, r.item.bytes, sizeof r.item.bytes, e) ||
         !rows_fixed(&rows, 1, r.entry.bytes, sizeof r.entry.bytes, e))
@@ -119,24 +120,27 @@ static bool find_code(struct search *s, const struct relationship_id *id, struct
     return true;
 }
 
-static enum found first_hash(struct store *store, enum query query, const struct relationship_id *id,
-                             const struct hash *of, struct hash *out, struct err *e)
+static enum found first_hash(struct store *store, enum query query,
+                             const struct relationship_id *id, const struct hash *of,
+                             struct hash *out, struct err *e)
 {
     OWNED_ROWS rows = {0};
-    enum found found =
-        query_first(&rows, store, query, e, BINDS(bind_blob(relationship_span(id)), bind_blob(hash_span(of))));
-    if (found == FOUND && !rows_fixed(&rows, 0, out->bytes, sizeof out->bytes, e)) return FOUND_FAILED;
+    enum found found = query_first(
+        &rows, store, query, e, BINDS(bind_blob(relationship_span(id)), bind_blob(hash_span(of))));
+    if (found == FOUND && !rows_fixed(&rows, 0, out->bytes, sizeof out->bytes, e))
+        return FOUND_FAILED;
     return found;
 }
 
 /* The entry that `entry` is about. */
-static enum found ref_of(struct store *store, const struct relationship_id *id, const struct hash *entry,
-                         struct hash *out, struct err *e)
+static enum found ref_of(struct store *store, const struct relationship_id *id,
+                         const struct hash *entry, struct hash *out, struct err *e)
 {
     struct header h;
     OWNED_ROWS rows = {0};
-    enum found found = query_first(&rows, store, QUERY_entry_body, e,
-                                   BINDS(bind_blob(relationship_span(id)), bind_blob(hash_span(entry))));
+    enum found found =
+        query_first(&rows, store, QUERY_entry_body, e,
+                    BINDS(bind_blob(relationship_span(id)), bind_blob(hash_span(entry))));
     if (found != FOUND) return found;
     if (!header_read(rows_bytes(&rows, 1), &h, NULL) || !h.has_ref) return ABSENT;
     *out = h.ref;
@@ -144,8 +148,8 @@ static enum found ref_of(struct store *store, const struct relationship_id *id, 
 }
 
 /* The item an entry concerns: its own, or that of what it is about; zero when there is none. */
-static bool item_of(struct store *store, const struct relationship_id *id, const struct hash *entry, struct hash *out,
-                    struct err *e)
+static bool item_of(struct store *store, const struct relationship_id *id, const struct hash *entry,
+                    struct hash *out, struct err *e)
 {
     struct hash at = *entry;
     *out = (struct hash){0};
@@ -159,7 +163,8 @@ static bool item_of(struct store *store, const struct relationship_id *id, const
 }
 
 /* `named` is an entry's id or, for the second and later items of one entry, an item's. */
-static bool resolve(struct search *s, const struct relationship_id *id, const struct hash *named, struct err *e)
+static bool resolve(struct search *s, const struct relationship_id *id, const struct hash *named,
+                    struct err *e)
 {
     struct reference r = {.relationship = *id, .entry = *named, .is_entry = true};
     enum found found = FOUND;
@@ -207,7 +212,8 @@ static bool search_one(void *self, const struct relationship_id *id)
 /* ---- what was found ---- */
 
 /* "BOLT plan" for a reference that several relationships have, "3fa1b2c3d4e5 (ACME-12)" for an id. */
-static bool candidate_show(struct search *s, const struct reference *r, struct sink *out, struct err *e)
+static bool candidate_show(struct search *s, const struct reference *r, struct sink *out,
+                           struct err *e)
 {
     char text[TITLE_BYTES_MAX + 1], digits[2 * sizeof r->entry.bytes + 1];
     const struct hash *named = r->is_entry ? &r->entry : &r->item;
@@ -255,15 +261,18 @@ static bool nothing_found(const struct typed *typed, bool is_one_relationship, s
 {
     const char *where = is_one_relationship ? "in that relationship" : "in any relationship";
     if (typed->is_code) {
-        (void)err_set(e, ERR_MISSING, "there is no %s-%" PRId64 " %s", typed->code, typed->number, where);
-        return err_next(e, "`counterpart list action` shows what there is; `counterpart sync` brings what is new");
+        (void)err_set(e, ERR_MISSING, "there is no %s-%" PRId64 " %s", typed->code, typed->number,
+                      where);
+        return err_next(
+            e,
+            "`counterpart list action` shows what there is; `counterpart sync` brings what is new");
     }
     (void)err_set(e, ERR_MISSING, "no item or entry begins with %s %s", typed->shown, where);
     return err_next(e, "`counterpart history` shows the ids of all entries");
 }
 
-bool reference_find(struct store *store, const struct relationship_id *id, span typed, struct reference *out,
-                    struct err *e)
+bool reference_find(struct store *store, const struct relationship_id *id, span typed,
+                    struct reference *out, struct err *e)
 {
     struct typed what;
     if (!typed_read(typed, &what, e)) return false;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FINDINGS_OF_A_FEED 50 /* named one by one; a feed that is wrong throughout says so in the end */
+#define FINDINGS_OF_A_FEED 50 /* named one by one: what is wrong throughout is soon seen to be */
 
 struct verifying {
     struct store *store;
@@ -19,7 +19,8 @@ struct verifying {
     void *self;
     uint64_t entries, findings;
     char codes[PARTIES_MAX][CODE_BYTES_MAX + 1];
-    bool is_certified[PARTIES_MAX], is_named[PARTIES_MAX]; /* is_named: the opener's feed has said who it is */
+    bool is_certified[PARTIES_MAX];
+    bool is_named[PARTIES_MAX]; /* the opener's feed has said who it is */
     struct certificate certificates[PARTIES_MAX]; /* as the parties' rows say */
     size_t feed_count;
     struct checked_feed *feeds; /* FEEDS_MAX of them */
@@ -36,14 +37,12 @@ struct checked_feed {
     char name[64]; /* "ACME's feed", for people */
 };
 
-static struct bind rel(const struct verifying *v)
-{
-    return bind_blob(relationship_span(v->id));
-}
+static struct bind rel(const struct verifying *v) { return bind_blob(relationship_span(v->id)); }
 
 /* ---- findings ---- */
 
-static void report(struct verifying *v, const char *where, const char *format, ...) PRINTF_LIKE(3, 4);
+static void report(struct verifying *v, const char *where, const char *format, ...)
+    PRINTF_LIKE(3, 4);
 static void report(struct verifying *v, const char *where, const char *format, ...)
 {
     struct finding finding = {0};
@@ -57,7 +56,8 @@ static void report(struct verifying *v, const char *where, const char *format, .
 }
 
 /* A reader that met damage has found something; what else it met keeps us from looking at everything. */
-static bool damaged(struct verifying *v, const char *where, const struct err *trouble, struct err *e)
+static bool damaged(struct verifying *v, const char *where, const struct err *trouble,
+                    struct err *e)
 {
     if (trouble->code != ERR_CORRUPT && trouble->code != ERR_MISSING) {
         if (e) *e = *trouble;
@@ -116,7 +116,8 @@ static bool parties_check(struct verifying *v, struct err *e)
  * A certificate in an entry of the opener's feed, its own in `open`, the others' in `pair`: the first for each party is
  * the one it has to be known by.
  */
-static void certificate_check(struct verifying *v, const char *where, const struct header *h, span body)
+static void certificate_check(struct verifying *v, const char *where, const struct header *h,
+                              span body)
 {
     struct body_field fields[FIELDS_MAX];
     size_t count = 0;
@@ -146,20 +147,27 @@ static void certificate_check(struct verifying *v, const char *where, const stru
 static void feed_read_row(struct verifying *v, const struct rows *rows)
 {
     struct checked_feed *f = &v->feeds[v->feed_count];
-    *f = (struct checked_feed){.feed = (unsigned)rows_number(rows, 0), .party = (unsigned)rows_number(rows, 1),
-                               .ordinal = (unsigned)rows_number(rows, 2), .branch = (unsigned)rows_number(rows, 3),
-                               .size = (uint64_t)rows_number(rows, 6), .folded = (uint64_t)rows_number(rows, 8),
+    *f = (struct checked_feed){.feed = (unsigned)rows_number(rows, 0),
+                               .party = (unsigned)rows_number(rows, 1),
+                               .ordinal = (unsigned)rows_number(rows, 2),
+                               .branch = (unsigned)rows_number(rows, 3),
+                               .size = (uint64_t)rows_number(rows, 6),
+                               .folded = (uint64_t)rows_number(rows, 8),
                                .branch_from = (uint64_t)rows_number(rows, 11),
-                               .broken_at = rows_optional(rows, 12), .fork_at = rows_optional(rows, 14)};
+                               .broken_at = rows_optional(rows, 12),
+                               .fork_at = rows_optional(rows, 14)};
     char ordinal[24] = {0}, branch[24] = {0};
     if (f->ordinal) (void)snprintf(ordinal, sizeof ordinal, " %u", f->ordinal + 1);
     if (f->branch) (void)snprintf(branch, sizeof branch, ", branch %u", f->branch);
-    (void)snprintf(f->name, sizeof f->name, "%s's feed%s%s", party_name(v, f->party), ordinal, branch);
+    (void)snprintf(f->name, sizeof f->name, "%s's feed%s%s", party_name(v, f->party), ordinal,
+                   branch);
     span edge = rows_bytes(rows, 7);
     f->edge_bytes = edge.len;
     if (edge.len <= sizeof f->edge && edge.len > 0) memcpy(f->edge, edge.at, edge.len);
-    if (!rows_fixed(rows, 4, f->log_key.bytes, sizeof f->log_key.bytes, NULL)) report(v, f->name, "its log key is damaged");
-    else if (!span_to_text(rows_bytes(rows, 5), f->origin, sizeof f->origin)) report(v, f->name, "its origin is damaged");
+    if (!rows_fixed(rows, 4, f->log_key.bytes, sizeof f->log_key.bytes, NULL))
+        report(v, f->name, "its log key is damaged");
+    else if (!span_to_text(rows_bytes(rows, 5), f->origin, sizeof f->origin))
+        report(v, f->name, "its origin is damaged");
     else v->feed_count++;
 }
 
@@ -169,7 +177,8 @@ static bool feeds_read(struct verifying *v, struct err *e)
     enum found found = FOUND;
     if (!rows_open(&rows, v->store, QUERY_feeds, e, BINDS(rel(v)))) return false;
     while ((found = rows_next(&rows, e)) == FOUND) {
-        if (v->feed_count == FEEDS_MAX) return err_set(e, ERR_CORRUPT, "more than %d feeds", FEEDS_MAX);
+        if (v->feed_count == FEEDS_MAX)
+            return err_set(e, ERR_CORRUPT, "more than %d feeds", FEEDS_MAX);
         feed_read_row(v, &rows);
     }
     return found == ABSENT;
@@ -210,7 +219,8 @@ struct walk {
 
 static void place(const struct walk *w, char *out, size_t cap, uint64_t index, const char *part)
 {
-    (void)snprintf(out, cap, "%s, entry %" PRIu64 "%s%s", w->feed->name, index, part ? ", " : "", part ? part : "");
+    (void)snprintf(out, cap, "%s, entry %" PRIu64 "%s%s", w->feed->name, index, part ? ", " : "",
+                   part ? part : "");
 }
 
 static void doubt_settle(struct walk *w, bool header_fits, bool id_fits)
@@ -218,8 +228,9 @@ static void doubt_settle(struct walk *w, bool header_fits, bool id_fits)
     char where[160];
     if (!w->is_in_doubt || header_fits == id_fits) return;
     place(w, where, sizeof where, w->doubt_at, id_fits ? "header" : "id");
-    report(w->v, where, id_fits ? "the header's bytes are not those that were signed"
-                                : "the stored id is not the hash of the header");
+    report(w->v, where,
+           id_fits ? "the header's bytes are not those that were signed"
+                   : "the stored id is not the hash of the header");
     if (id_fits) w->edge = w->by_id;
     w->is_in_doubt = false;
 }
@@ -246,28 +257,33 @@ static bool receipt_next(struct walk *w, struct err *e)
     w->is_key_known = !rows_is_null(&w->receipts, 5);
     w->key_party = (unsigned)rows_number(&w->receipts, 5);
     return rows_fixed(&w->receipts, 0, r->receipt_key.bytes, sizeof r->receipt_key.bytes, e) &&
-           rows_fixed(&w->receipts, 4, r->receipt.signature.bytes, sizeof r->receipt.signature.bytes, e);
+           rows_fixed(&w->receipts, 4, r->receipt.signature.bytes,
+                      sizeof r->receipt.signature.bytes, e);
 }
 
 static void head_check(struct walk *w, const struct hash *root)
 {
     char where[160];
     (void)snprintf(where, sizeof where, "%s, head of size %" PRIu64, w->feed->name, w->head.size);
-    if (root && !hash_equal(root, &w->head.root)) report(w->v, where, "its root is not that of the entries");
-    else if (!head_verify(&w->feed->log_key, w->feed->origin, &w->head)) report(w->v, where, "its signature does not verify");
+    if (root && !hash_equal(root, &w->head.root))
+        report(w->v, where, "its root is not that of the entries");
+    else if (!head_verify(&w->feed->log_key, w->feed->origin, &w->head))
+        report(w->v, where, "its signature does not verify");
 }
 
 static void receipt_check(struct walk *w, const struct hash *root)
 {
     char where[160];
     struct feed_receipt *r = &w->receipt;
-    (void)snprintf(where, sizeof where, "%s, %s's receipt for %" PRIu64, w->feed->name, party_name(w->v, r->party),
-                   r->receipt.size);
+    (void)snprintf(where, sizeof where, "%s, %s's receipt for %" PRIu64, w->feed->name,
+                   party_name(w->v, r->party), r->receipt.size);
     if (!w->is_key_known) report(w->v, where, "its key is of no party we know");
-    else if (w->key_party != r->party) report(w->v, where, "its key is %s's", party_name(w->v, w->key_party));
+    else if (w->key_party != r->party)
+        report(w->v, where, "its key is %s's", party_name(w->v, w->key_party));
     if (!root) return;
     r->receipt.root = *root;
-    if (!receipt_verify(&r->receipt_key, w->feed->origin, &r->receipt)) report(w->v, where, "its signature does not verify");
+    if (!receipt_verify(&r->receipt_key, w->feed->origin, &r->receipt))
+        report(w->v, where, "its signature does not verify");
 }
 
 /* Heads and receipts at the size the tree has reached. */
@@ -275,7 +291,8 @@ static bool signed_check(struct walk *w, struct err *e)
 {
     struct hash root = {0};
     uint64_t size = w->edge.size;
-    bool is_due = (w->has_head && w->head.size <= size) || (w->has_receipt && w->receipt.receipt.size <= size);
+    bool is_due = (w->has_head && w->head.size <= size) ||
+                  (w->has_receipt && w->receipt.receipt.size <= size);
     if (!is_due) return true;
     if (w->is_in_doubt && w->has_head && w->head.size == size) {
         struct hash by_header = merkle_root(&w->edge), by_id = merkle_root(&w->by_id);
@@ -293,7 +310,8 @@ static bool signed_check(struct walk *w, struct err *e)
     return true;
 }
 
-static void leaf_grow(struct walk *w, uint64_t index, const struct hash *leaf, const struct hash *id, span subtrees)
+static void leaf_grow(struct walk *w, uint64_t index, const struct hash *leaf,
+                      const struct hash *id, span subtrees)
 {
     struct hash completed[MERKLE_LEVELS_MAX], other[MERKLE_LEVELS_MAX];
     char where[160];
@@ -321,7 +339,8 @@ static void leaf_grow(struct walk *w, uint64_t index, const struct hash *leaf, c
 }
 
 /* What a header says of itself. A feed that is frozen for it, or has not been folded so far, may hold anything. */
-static void header_check(struct walk *w, uint64_t index, const struct header *h, const struct err *unreadable)
+static void header_check(struct walk *w, uint64_t index, const struct header *h,
+                         const struct err *unreadable)
 {
     char where[160];
     if (index >= w->feed->folded || index >= w->feed->broken_at) return;
@@ -329,11 +348,13 @@ static void header_check(struct walk *w, uint64_t index, const struct header *h,
     if (unreadable->code != ERR_NONE) report(w->v, where, "%.140s", unreadable->said);
     else if (!span_equal(relationship_span(&h->relationship), relationship_span(w->v->id)))
         report(w->v, where, "it names another relationship");
-    else if (!key_public_equal(&h->log_key, &w->feed->log_key)) report(w->v, where, "it names another log key");
+    else if (!key_public_equal(&h->log_key, &w->feed->log_key))
+        report(w->v, where, "it names another log key");
     else if (h->index != index) report(w->v, where, "it names index %" PRIu64, h->index);
 }
 
-static void body_check(struct walk *w, uint64_t index, const struct header *h, const struct rows *rows)
+static void body_check(struct walk *w, uint64_t index, const struct header *h,
+                       const struct rows *rows)
 {
     char where[160];
     uint8_t salt[SALT_BYTES];
@@ -393,7 +414,9 @@ static bool entries_check(struct walk *w, struct err *e)
     OWNED_ROWS rows = {0};
     enum found found = FOUND;
     uint64_t before = v->findings;
-    if (!rows_open(&rows, v->store, QUERY_entries_raw, e, BINDS(rel(v), bind_number(w->feed->feed)))) return false;
+    if (!rows_open(&rows, v->store, QUERY_entries_raw, e,
+                   BINDS(rel(v), bind_number(w->feed->feed))))
+        return false;
     while ((found = rows_next(&rows, e)) == FOUND) {
         if (!entry_check(w, &rows, e)) return false;
         if (v->findings - before < FINDINGS_OF_A_FEED) continue;
@@ -412,17 +435,20 @@ static void end_check(struct walk *w)
     if (w->is_lost) return;
     (void)snprintf(where, sizeof where, "%s, edge", f->name);
     span kept = span_of(f->edge, f->edge_bytes <= sizeof f->edge ? f->edge_bytes : 0);
-    span computed = span_of(w->edge.peaks, (size_t)__builtin_popcountll(w->edge.size) * sizeof w->edge.peaks[0]);
+    span computed = span_of(w->edge.peaks,
+                            (size_t)__builtin_popcountll(w->edge.size) * sizeof w->edge.peaks[0]);
     span by_id = span_of(w->by_id.peaks, computed.len);
     if (w->is_in_doubt) doubt_settle(w, span_equal(kept, computed), span_equal(kept, by_id));
     if (w->is_in_doubt) doubt_settle(w, true, false);
     if (!span_equal(kept, computed)) report(w->v, where, "the stored edge is not that of the tree");
     if (f->size != w->edge.size)
-        report(w->v, f->name, "its size is %" PRIu64 ", there are %" PRIu64 " entries", f->size, w->edge.size);
+        report(w->v, f->name, "its size is %" PRIu64 ", there are %" PRIu64 " entries", f->size,
+               w->edge.size);
     if (w->has_head)
         report(w->v, f->name, "a head of size %" PRIu64 " goes beyond the entries", w->head.size);
     if (w->has_receipt)
-        report(w->v, f->name, "a receipt for %" PRIu64 " goes beyond the entries", w->receipt.receipt.size);
+        report(w->v, f->name, "a receipt for %" PRIu64 " goes beyond the entries",
+               w->receipt.receipt.size);
 }
 
 /* A branch goes on where it leaves branch 0, whose own subtrees are verified with it. */
@@ -435,7 +461,8 @@ static bool walk_start(struct walk *w, struct err *e)
         if (!merkle_edge_at(feed_nodes(&nodes), f->branch_from, &w->edge, e)) return false;
     }
     return rows_open(&w->heads, v->store, QUERY_heads, e, BINDS(rel(v), bind_number(f->feed))) &&
-           rows_open(&w->receipts, v->store, QUERY_receipts, e, BINDS(rel(v), bind_number(f->feed))) &&
+           rows_open(&w->receipts, v->store, QUERY_receipts, e,
+                     BINDS(rel(v), bind_number(f->feed))) &&
            head_next(w, e) && receipt_next(w, e) && signed_check(w, e);
 }
 
@@ -469,7 +496,8 @@ static void fork_row_check(struct verifying *v, const struct rows *rows, uint64_
     }
     fork_write(&again, &proof);
     bool is_placed = span_equal(rows_bytes(rows, 1), key_public_span(&proof.log_key)) &&
-                     (uint64_t)rows_number(rows, 2) == proof.at && span_equal(sink_span(&again), rows_bytes(rows, 0));
+                     (uint64_t)rows_number(rows, 2) == proof.at &&
+                     span_equal(sink_span(&again), rows_bytes(rows, 0));
     for (size_t f = 0; f < v->feed_count; f++) {
         if (!key_public_equal(&v->feeds[f].log_key, &proof.log_key)) continue;
         if (!is_placed || !fork_check(&proof, v->feeds[f].origin)) break;
@@ -534,16 +562,19 @@ static bool folded_read(struct verifying *v, struct folded *out, struct err *e)
     static const char *const member_rows[] = {
         "SELECT * FROM party WHERE relationship = $1 ORDER BY party",
         "SELECT * FROM receipt_key WHERE relationship = $1 ORDER BY receipt_key",
-        "SELECT feed, party, ordinal, branch, log_key, origin, folded, setup, items, broken_at, broken_why FROM feed"
-        " WHERE relationship = $1 ORDER BY feed",
-        "SELECT title, is_open_known, our_party, party_count FROM relationship WHERE relationship = $1",
+        ("SELECT feed, party, ordinal, branch, log_key, origin, folded, setup, items, broken_at, "
+         "broken_why, contested_at"
+         " FROM feed WHERE relationship = $1 ORDER BY feed"),
+        "SELECT title, is_open_known, our_party, party_count FROM relationship WHERE relationship "
+        "= $1",
     };
     span id = relationship_span(v->id);
     *out = (struct folded){0};
     for (size_t i = 0; i < sizeof member_rows / sizeof member_rows[0]; i++)
-        if (!database_dump(v->store, member_rows[i], id, digest_row, &out->members, e)) return false;
-    return database_dump(v->store, "SELECT state FROM relationship WHERE relationship = $1", id, digest_row,
-                         &out->state, e) &&
+        if (!database_dump(v->store, member_rows[i], id, digest_row, &out->members, e))
+            return false;
+    return database_dump(v->store, "SELECT state FROM relationship WHERE relationship = $1", id,
+                         digest_row, &out->state, e) &&
            record_tables_digest(v->store, v->id, &out->tables, e);
 }
 
@@ -552,7 +583,8 @@ static bool refold(void *self, struct err *e)
 {
     (void)e;
     struct refolding *r = self;
-    r->is_done = folded_read(r->v, &r->before, &r->trouble) && record_rebuild(r->v->store, r->v->id, &r->trouble) &&
+    r->is_done = folded_read(r->v, &r->before, &r->trouble) &&
+                 record_rebuild(r->v->store, r->v->id, &r->trouble) &&
                  folded_read(r->v, &r->after, &r->trouble);
     return false;
 }
@@ -565,19 +597,21 @@ static bool fold_check(struct verifying *v, struct err *e)
         report(v, where, "not compared: the entries have to be right first");
         return true;
     }
-    if (!store_transact(v->store, refold, &r, &r.trouble) && !r.is_done) return damaged(v, where, &r.trouble, e);
+    if (!store_transact(v->store, refold, &r, &r.trouble) && !r.is_done)
+        return damaged(v, where, &r.trouble, e);
     if (!hash_equal(&r.before.tables, &r.after.tables))
         report(v, where, "the item tables differ from the entries: run `counterpart rebuild`");
     if (!hash_equal(&r.before.state, &r.after.state))
         report(v, "the state digest", "it differs from the entries: run `counterpart rebuild`");
     if (!hash_equal(&r.before.members, &r.after.members))
-        report(v, "the parties and feeds", "what is kept of them differs from the entries: run `counterpart rebuild`");
+        report(v, "the parties and feeds",
+               "what is kept of them differs from the entries: run `counterpart rebuild`");
     return true;
 }
 
 bool record_verify(struct store *store, const struct relationship_id *id,
-                   void (*found)(void *self, const struct finding *finding), void *self, uint64_t *entries,
-                   struct err *e)
+                   void (*found)(void *self, const struct finding *finding), void *self,
+                   uint64_t *entries, struct err *e)
 {
     must(!store_in_transaction(store));
     struct verifying *v = calloc(1, sizeof *v);
@@ -586,7 +620,8 @@ bool record_verify(struct store *store, const struct relationship_id *id,
     if (!v || !feeds) {
         (void)err_memory(e);
     } else {
-        *v = (struct verifying){.store = store, .id = id, .found = found, .self = self, .feeds = feeds};
+        *v = (struct verifying){
+            .store = store, .id = id, .found = found, .self = self, .feeds = feeds};
         is_seen = database_snapshot(store, bytes_check, v, e) && fold_check(v, e);
         if (is_seen) *entries = v->entries;
     }

@@ -121,9 +121,9 @@ static bool list_ids(struct command *c, struct id_list *list, struct err *e)
 bool choose_relationship(struct command *c, struct relationship **out, struct err *e)
 {
     struct id_list list = {0};
-    bool is_listed = list_ids(c, &list, e);
-    OWNED(ids_free) struct relationship_id *ids = list.ids;
-    return is_listed && choose(c, &list, out, e);
+    bool is_chosen = list_ids(c, &list, e) && choose(c, &list, out, e);
+    free(list.ids);
+    return is_chosen;
 }
 
 bool choose_each(struct command *c, relationship_each each, void *self, struct err *e)

@@ -111,6 +111,9 @@ bool verb_list(struct command *c, struct err *e)
     if (c->json) json_start_array(c->json, "items");
     if (!choose_each(c, list_relationship, &listing, e)) return false;
     if (c->json) json_end(c->json);
+    else if (!listing.noun->is_proposed && !listing.noun->is_stated)
+        fprintf(stderr, "A %s stands in the history of what it is about: counterpart history REF\n",
+                listing.noun->name);
     else if (listing.shown == 0)
         fprintf(stderr, "Nothing of the noun %s yet.\n", listing.noun->name);
     return true;

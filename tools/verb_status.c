@@ -46,6 +46,18 @@ static void print_party(struct command *c, const struct in_step *step,
     printf(" We hold everything up to their %llu.\n", (unsigned long long)party->we_hold);
 }
 
+/* Work does not move to whom we have not confirmed, which would look like a fault. */
+static void print_unconfirmed(const struct relationship *relationship)
+{
+    for (unsigned i = 0; i < relationship->party_count; i++) {
+        const struct party *party = &relationship->parties[i];
+        if (i == relationship->our_party || !party->is_known || party->is_confirmed) continue;
+        printf("  %s%s waits for your confirmation%s: until then no work moves between you "
+               "(counterpart confirm %s)\n",
+               terminal_paint(PAINT_WAIT), party->code, terminal_paint(PAINT_PLAIN), party->code);
+    }
+}
+
 struct survey {
     size_t count, troubles;
     bool is_in_step;
@@ -63,6 +75,7 @@ static bool print_relationship(struct command *c, const struct relationship *rel
     enum paint paint = step->is_in_step ? PAINT_GOOD : PAINT_WAIT;
     printf("  Same agreed state: %s%s%s (digest %s)\n", terminal_paint(paint),
            step->is_in_step ? "yes" : "not known yet", terminal_paint(PAINT_PLAIN), digest);
+    if (relationship->is_open_known) print_unconfirmed(relationship);
     return trouble_print(c, relationship, troubles, e);
 }
 

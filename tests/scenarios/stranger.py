@@ -154,11 +154,11 @@ def main():
 
         # A stranger that dials ACME's address with the keys of somebody else.
         echo.start()
-        open_relationship(echo, [delta], "Echo and Delta")
-        delta.run("confirm", "ECHO", "--address", acme.address)
-        error = delta.refused("sync")
+        theirs = open_relationship(echo, [delta], "Echo and Delta")
+        delta.run("confirm", "ECHO", "-r", theirs, "--address", acme.address)
+        error = delta.refused("sync", "-r", theirs)
         claim(error["exit"] == 1, "a stranger is not answered")
-        delta.run("confirm", "ECHO", "--address", echo.address)
+        delta.run("confirm", "ECHO", "-r", theirs, "--address", echo.address)
 
         # A stranger with a true membership elsewhere: it knows ACME's keys, and gets what it belongs to, nothing else.
         other = acme.run("open", "Acme and Delta", "--party", "DELTA")["relationship"]

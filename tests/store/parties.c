@@ -1,8 +1,8 @@
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "tests/store/parties.h"
 
@@ -59,8 +59,8 @@ static void certify(struct parties *p, struct side *side)
     struct certificate *c = &side->certificate;
     struct sink note = sink_over(side->note, sizeof side->note);
     struct err e = {0};
-    *c = (struct certificate){.relationship = p->id, .has_log = true, .has_receipt = true,
-                              .has_transport = true};
+    *c = (struct certificate){
+        .relationship = p->id, .has_log = true, .has_receipt = true, .has_transport = true};
     snprintf(c->code, sizeof c->code, "%s", side->code);
     snprintf(c->domain, sizeof c->domain, "%s", domains[side->party]);
     snprintf(c->name, sizeof c->name, "%s Ltd", side->code);
@@ -72,10 +72,7 @@ static void certify(struct parties *p, struct side *side)
     side->note_bytes = note.len;
 }
 
-span note_of(const struct side *side)
-{
-    return span_of(side->note, side->note_bytes);
-}
+span note_of(const struct side *side) { return span_of(side->note, side->note_bytes); }
 
 static void side_open(struct parties *p, unsigned party, uint64_t seed)
 {
@@ -115,7 +112,8 @@ span body_of(struct body_field *fields, size_t count)
     return sink_span(&body);
 }
 
-static struct hash say_fields(struct parties *p, unsigned us, struct draft draft, struct body_field *fields, size_t count)
+static struct hash say_fields(struct parties *p, unsigned us, struct draft draft,
+                              struct body_field *fields, size_t count)
 {
     draft.body = body_of(fields, count);
     return say(p, us, &draft);
@@ -128,16 +126,20 @@ static void say_open(struct parties *p, const uint8_t nonce[32])
     struct err e = {0};
     for (size_t i = 0; i < p->count; i++)
         snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", i ? " " : "", codes[i]);
-    expect(relationship_add(acme->store, &p->id, "Acme and others", note_of(acme), note_of(acme), &e), &e);
-    struct body_field fields[] = {text_of("title", span_text("Acme and others")), text_of("parties", span_text(list)),
-                                  text_of("nonce", span_text(hex_write(span_of(nonce, 32), hex, sizeof hex))),
-                                  text_of("certificate", note_of(acme))};
+    expect(
+        relationship_add(acme->store, &p->id, "Acme and others", note_of(acme), note_of(acme), &e),
+        &e);
+    struct body_field fields[] = {
+        text_of("title", span_text("Acme and others")), text_of("parties", span_text(list)),
+        text_of("nonce", span_text(hex_write(span_of(nonce, 32), hex, sizeof hex))),
+        text_of("certificate", note_of(acme))};
     (void)say_fields(p, ACME, (struct draft){.verb = VERB_OPEN, .noun = NOUN_OF_SETUP}, fields, 4);
 }
 
 static void say_pair(struct parties *p, const struct side *other)
 {
-    struct body_field fields[] = {text_of("party", span_text(other->code)), text_of("certificate", note_of(other)),
+    struct body_field fields[] = {text_of("party", span_text(other->code)),
+                                  text_of("certificate", note_of(other)),
                                   text_of("how", span_text("voice"))};
     (void)say_fields(p, ACME, (struct draft){.verb = VERB_PAIR, .noun = NOUN_OF_SETUP}, fields, 3);
 }
@@ -146,17 +148,20 @@ static void say_join(struct parties *p, struct side *joiner)
 {
     struct body_field fields[] = {text_of("certificate", note_of(joiner))};
     struct err e = {0};
-    expect(relationship_add(joiner->store, &p->id, "Acme and others", note_of(joiner), note_of(&p->sides[ACME]), &e),
+    expect(relationship_add(joiner->store, &p->id, "Acme and others", note_of(joiner),
+                            note_of(&p->sides[ACME]), &e),
            &e);
     send(p, ACME, joiner->party);
-    (void)say_fields(p, joiner->party, (struct draft){.verb = VERB_JOIN, .noun = NOUN_OF_SETUP}, fields, 1);
+    (void)say_fields(p, joiner->party, (struct draft){.verb = VERB_JOIN, .noun = NOUN_OF_SETUP},
+                     fields, 1);
 }
 
 void parties_start(struct parties *p, size_t count, uint64_t seed, uint8_t *nonce)
 {
     struct err e = {0};
     expect(crypto_start(&e), &e);
-    *p = (struct parties){.count = count, .now_ms = START_MS, .folder = "/tmp/counterpart-test-XXXXXX"};
+    *p = (struct parties){
+        .count = count, .now_ms = START_MS, .folder = "/tmp/counterpart-test-XXXXXX"};
     assert_non_null(mkdtemp(p->folder));
     for (unsigned i = 0; i < count; i++) side_open(p, i, seed);
     test_random_bytes(&p->sides[ACME].random, nonce, 32);
@@ -217,25 +222,31 @@ struct hash say(struct parties *p, unsigned us, const struct draft *draft)
 {
     struct hash id = {0};
     struct err e = {0};
-    expect(record_append(p->sides[us].store, &p->id, &p->sides[us].author, draft, 1, &id, NULL, &e), &e);
+    expect(record_append(p->sides[us].store, &p->id, &p->sides[us].author, draft, 1, &id, NULL, &e),
+           &e);
     return id;
 }
 
 enum err_code answer_refused(struct parties *p, unsigned us, enum verb verb, const struct hash *ref)
 {
-    struct draft draft = {.verb = verb, .noun = "action", .has_ref = true, .ref = *ref,
+    struct draft draft = {.verb = verb,
+                          .noun = "action",
+                          .has_ref = true,
+                          .ref = *ref,
                           .body = span_of(empty_body, sizeof empty_body)};
     struct hash id = {0};
     struct err e = {0};
-    assert_false(record_append(p->sides[us].store, &p->id, &p->sides[us].author, &draft, 1, &id, NULL, &e));
+    assert_false(
+        record_append(p->sides[us].store, &p->id, &p->sides[us].author, &draft, 1, &id, NULL, &e));
     return e.code;
 }
 
-struct hash propose_on(struct parties *p, unsigned us, const struct hash *item, const struct hash *base,
-                       const char *title)
+struct hash propose_on(struct parties *p, unsigned us, const struct hash *item,
+                       const struct hash *base, const char *title)
 {
     struct draft draft = {.verb = VERB_PROPOSE, .noun = "action", .item_count = 1};
-    struct body_field fields[] = {text_of("title", span_text(title)), text_of("owner", span_text(p->sides[us].code))};
+    struct body_field fields[] = {text_of("title", span_text(title)),
+                                  text_of("owner", span_text(p->sides[us].code))};
     draft.items[0] = (struct item_base){.is_new = !item, .from_start = !base};
     if (item) draft.items[0].item = *item;
     if (base) draft.items[0].base = *base;
@@ -249,7 +260,8 @@ struct hash propose_new(struct parties *p, unsigned us, const char *title)
 
 struct hash answer(struct parties *p, unsigned us, enum verb verb, const struct hash *ref)
 {
-    struct body_field reason[] = {text_of(verb == VERB_COMMENT ? "text" : "reason", span_text("because"))};
+    struct body_field reason[] = {
+        text_of(verb == VERB_COMMENT ? "text" : "reason", span_text("because"))};
     bool has_reason = verb == VERB_DECLINE || verb == VERB_DISPUTE || verb == VERB_COMMENT;
     struct draft draft = {.verb = verb, .noun = "action", .has_ref = true, .ref = *ref};
     return say_fields(p, us, draft, reason, has_reason ? 1 : 0);
@@ -258,14 +270,15 @@ struct hash answer(struct parties *p, unsigned us, enum verb verb, const struct 
 struct hash appoint(struct parties *p, unsigned us, const struct hash *item, const char *person)
 {
     struct draft draft = {.verb = VERB_STATE, .noun = "appointment", .item_count = 1};
-    struct body_field fields[] = {text_of("person", span_text(person)), text_of("role", span_text("manager"))};
+    struct body_field fields[] = {text_of("person", span_text(person)),
+                                  text_of("role", span_text("manager"))};
     draft.items[0] = (struct item_base){.is_new = !item, .from_start = true};
     if (item) draft.items[0].item = *item;
     return say_fields(p, us, draft, fields, 2);
 }
 
-struct hash report_progress(struct parties *p, unsigned us, const struct hash *item, const struct hash *base,
-                            int64_t percent)
+struct hash report_progress(struct parties *p, unsigned us, const struct hash *item,
+                            const struct hash *base, int64_t percent)
 {
     struct draft draft = {.verb = VERB_STATE, .noun = "action", .item_count = 1};
     struct body_field fields[] = {text_of("status", span_text("in_progress")),
@@ -278,7 +291,9 @@ size_t seal_due(struct parties *p, unsigned us)
 {
     size_t seals = 0;
     struct err e = {0};
-    expect(record_append(p->sides[us].store, &p->id, &p->sides[us].author, NULL, 0, NULL, &seals, &e), &e);
+    expect(
+        record_append(p->sides[us].store, &p->id, &p->sides[us].author, NULL, 0, NULL, &seals, &e),
+        &e);
     return seals;
 }
 
@@ -311,7 +326,8 @@ struct lot *lot_copy(struct parties *p, unsigned owner, unsigned at, uint64_t fr
     lot->from = from;
     lot->head = feed.head;
     lot->has_proof = below < feed.head.size;
-    expect(merkle_prove_consistency(feed_nodes(&nodes), below, feed.head.size, &lot->proof, &e), &e);
+    expect(merkle_prove_consistency(feed_nodes(&nodes), below, feed.head.size, &lot->proof, &e),
+           &e);
     expect(feed_read(p->sides[at].store, &p->id, feed.feed, from, copy_entry, lot, &e), &e);
     lot->count = (size_t)(below - from);
     return lot;
@@ -339,8 +355,12 @@ static bool take(void *self, struct err *e)
     struct taking *t = self;
     const struct lot *lot = t->lot;
     unsigned branch = 0;
-    struct batch batch = {.log_key = &lot->log_key, .from = lot->from, .entries = lot->entries,
-                          .entry_count = lot->count, .head = &lot->head, .proof = lot->has_proof ? &lot->proof : NULL};
+    struct batch batch = {.log_key = &lot->log_key,
+                          .from = lot->from,
+                          .entries = lot->entries,
+                          .entry_count = lot->count,
+                          .head = &lot->head,
+                          .proof = lot->has_proof ? &lot->proof : NULL};
     return (t->any ? feed_take_any(t->store, t->id, &batch, &branch, &t->taken, &t->is_forked, e)
                    : feed_take(t->store, t->id, &batch, &t->taken, e)) &&
            record_fold(t->store, t->id, e);
@@ -376,7 +396,8 @@ static bool make_receipt(void *self, struct err *e)
     struct receipting *r = self;
     struct side *side = &r->p->sides[r->side];
     struct feed feed = feed_of(r->p, r->side, r->owner);
-    return feed_receipt_make(side->store, &r->p->id, &feed, feed.head.size, side->receipt, r->made, e);
+    return feed_receipt_make(side->store, &r->p->id, &feed, feed.head.size, side->receipt, r->made,
+                             e);
 }
 
 enum err_code receipt_make(struct parties *p, unsigned owner, unsigned by, struct feed_receipt *out)
@@ -395,7 +416,8 @@ static bool take_receipt(void *self, struct err *e)
     return feed_receipt_take(side->store, &r->p->id, &feed, r->taken, &is_new, e);
 }
 
-enum err_code receipt_take(struct parties *p, unsigned owner, unsigned at, const struct feed_receipt *receipt)
+enum err_code receipt_take(struct parties *p, unsigned owner, unsigned at,
+                           const struct feed_receipt *receipt)
 {
     struct receipting r = {.p = p, .owner = owner, .side = at, .taken = receipt};
     struct err e = {0};
@@ -426,10 +448,7 @@ void carry(struct parties *p, unsigned owner, unsigned from, unsigned to)
     carry_upto(p, owner, from, to, UINT64_MAX);
 }
 
-void send(struct parties *p, unsigned from, unsigned to)
-{
-    carry(p, from, from, to);
-}
+void send(struct parties *p, unsigned from, unsigned to) { carry(p, from, from, to); }
 
 static uint64_t entries_held(struct parties *p)
 {
@@ -459,7 +478,8 @@ void replica_open(struct parties *replica, const struct parties *p, unsigned us)
     *replica = *p;
     snprintf(side->path + strlen(side->path), sizeof side->path - strlen(side->path), "-replica");
     expect(store_open(&side->store, side->path, &p->sides[us].world, &e), &e);
-    expect(relationship_add(side->store, &p->id, "", note_of(side), note_of(&p->sides[ACME]), &e), &e);
+    expect(relationship_add(side->store, &p->id, "", note_of(side), note_of(&p->sides[ACME]), &e),
+           &e);
 }
 
 void replica_close(struct parties *replica, unsigned us)
@@ -491,7 +511,9 @@ uint64_t fork_bolt(struct parties *p)
 struct header next_header(struct parties *p, unsigned us, enum verb verb, const char *noun)
 {
     struct feed own = feed_of(p, us, us);
-    struct header h = {.version = FORMAT_VERSION, .relationship = p->id, .log_key = own.log_key,
+    struct header h = {.version = FORMAT_VERSION,
+                       .relationship = p->id,
+                       .log_key = own.log_key,
                        .index = own.edge.size};
     h.time_ms = (uint64_t)world_date(&p->sides[us]);
     h.person = span_text("Mallory");
@@ -510,7 +532,9 @@ void add_front(struct parties *p, struct header *h, unsigned us, unsigned named)
     struct err e = {0};
     size_t at = h->front_count++;
     expect(merkle_root_at(feed_nodes(&nodes), row.size, &row.root, &e), &e);
-    for (; at > 0 && span_compare(key_public_span(&h->front[at - 1].log_key), key_public_span(&row.log_key)) > 0; at--)
+    for (; at > 0 && span_compare(key_public_span(&h->front[at - 1].log_key),
+                                  key_public_span(&row.log_key)) > 0;
+         at--)
         h->front[at] = h->front[at - 1];
     h->front[at] = row;
 }
@@ -529,7 +553,8 @@ static bool append_raw(void *self, struct err *e)
     struct feed own;
     return feed_load(side->store, &r->p->id, signing_key_public(side->log), 0, &own, e) &&
            feed_append(side->store, &r->p->id, &own, &r->entry, &r->id, e) &&
-           feed_sign(side->store, &r->p->id, &own, side->log, e) && record_fold(side->store, &r->p->id, e);
+           feed_sign(side->store, &r->p->id, &own, side->log, e) &&
+           record_fold(side->store, &r->p->id, e);
 }
 
 struct hash say_leaf(struct parties *p, unsigned us, span leaf, const span *body)
@@ -559,7 +584,9 @@ struct feed feed_of(struct parties *p, unsigned us, unsigned owner)
 {
     struct feed feed = {0};
     struct err e = {0};
-    if (feed_load(p->sides[us].store, &p->id, signing_key_public(p->sides[owner].log), 0, &feed, &e)) return feed;
+    if (feed_load(p->sides[us].store, &p->id, signing_key_public(p->sides[owner].log), 0, &feed,
+                  &e))
+        return feed;
     assert_int_equal(e.code, ERR_MISSING); /* not paired yet */
     return (struct feed){0};
 }
@@ -583,7 +610,8 @@ struct hash tables_digest(struct parties *p, unsigned us)
     return digest;
 }
 
-enum standing standing_of(struct parties *p, unsigned us, const struct hash *item, const struct hash *proposal)
+enum standing standing_of(struct parties *p, unsigned us, const struct hash *item,
+                          const struct hash *proposal)
 {
     struct item_view view = {0};
     struct err e = {0};
@@ -685,7 +713,8 @@ void assert_same_everywhere(struct parties *p)
     for (unsigned us = 0; us < p->count; us++) {
         struct hash here = state_digest(p, us), tables = tables_digest(p, us);
         struct finding last = {0};
-        if (verify_count(p, us, &last)) fail_msg("%s verifies: %s: %s", codes[us], last.where, last.what);
+        if (verify_count(p, us, &last))
+            fail_msg("%s verifies: %s: %s", codes[us], last.where, last.what);
         rebuild(p, us);
         struct hash state_again = state_digest(p, us), tables_again = tables_digest(p, us);
         assert_hash_equal(&here, &state);

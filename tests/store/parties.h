@@ -46,20 +46,21 @@ void expect(bool is_fine, const struct err *e);
 
 struct hash say(struct parties *p, unsigned us, const struct draft *draft);
 /* Answers (accept ...) and says with what code it was refused. */
-enum err_code answer_refused(struct parties *p, unsigned us, enum verb verb, const struct hash *ref);
+enum err_code answer_refused(struct parties *p, unsigned us, enum verb verb,
+                             const struct hash *ref);
 /* A body of one map, in room that the next call uses again. */
 span body_of(struct body_field *fields, size_t count);
 struct body_field text_of(const char *name, span value);
 span note_of(const struct side *side);
 struct hash propose_new(struct parties *p, unsigned us, const char *title);
 /* `base` NULL: start. */
-struct hash propose_on(struct parties *p, unsigned us, const struct hash *item, const struct hash *base,
-                       const char *title);
+struct hash propose_on(struct parties *p, unsigned us, const struct hash *item,
+                       const struct hash *base, const char *title);
 /* accept, decline, withdraw, acknowledge, dispute, comment: whatever refers to an entry. */
 struct hash answer(struct parties *p, unsigned us, enum verb verb, const struct hash *ref);
 struct hash appoint(struct parties *p, unsigned us, const struct hash *item, const char *person);
-struct hash report_progress(struct parties *p, unsigned us, const struct hash *item, const struct hash *base,
-                            int64_t percent);
+struct hash report_progress(struct parties *p, unsigned us, const struct hash *item,
+                            const struct hash *base, int64_t percent);
 /* Writes what is due; how many. */
 size_t seal_due(struct parties *p, unsigned us);
 
@@ -93,8 +94,10 @@ void carry_upto(struct parties *p, unsigned owner, unsigned from, unsigned to, u
 /* `from`'s own feed. */
 void send(struct parties *p, unsigned from, unsigned to);
 /* `by` signs for all of `owner`'s feed that it holds under a head; what feed_receipt_make said, or ERR_NONE. */
-enum err_code receipt_make(struct parties *p, unsigned owner, unsigned by, struct feed_receipt *out);
-enum err_code receipt_take(struct parties *p, unsigned owner, unsigned at, const struct feed_receipt *receipt);
+enum err_code receipt_make(struct parties *p, unsigned owner, unsigned by,
+                           struct feed_receipt *out);
+enum err_code receipt_take(struct parties *p, unsigned owner, unsigned at,
+                           const struct feed_receipt *receipt);
 /* Carries and seals until nobody has anything new for anybody. */
 void settle(struct parties *p);
 
@@ -123,7 +126,8 @@ struct feed feed_of(struct parties *p, unsigned us, unsigned owner);
 struct hash state_digest(struct parties *p, unsigned us);
 struct hash tables_digest(struct parties *p, unsigned us);
 /* How a proposal stands in the view of its item; fails the test when it is not shown. */
-enum standing standing_of(struct parties *p, unsigned us, const struct hash *item, const struct hash *proposal);
+enum standing standing_of(struct parties *p, unsigned us, const struct hash *item,
+                          const struct hash *proposal);
 /* Of an entry, as history shows it. */
 enum effect effect_of(struct parties *p, unsigned us, const struct hash *entry);
 size_t inbox_count(struct parties *p, unsigned us);

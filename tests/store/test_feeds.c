@@ -1,11 +1,11 @@
 /*
  * Feeds: what is taken in, what is refused, and what freezes or waits, the same on every side.
  */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "tests/store/parties.h"
 
@@ -17,7 +17,8 @@ static struct lot *some_news(struct parties *p, uint64_t *held)
     return lot_copy(p, ACME, ACME, *held, UINT64_MAX);
 }
 
-static void assert_refused(struct parties *p, const struct lot *lot, enum err_code code, uint64_t held)
+static void assert_refused(struct parties *p, const struct lot *lot, enum err_code code,
+                           uint64_t held)
 {
     assert_int_equal(lot_take(p, BOLT, lot, NULL), code);
     assert_int_equal(feed_of(p, BOLT, ACME).edge.size, held);
@@ -43,7 +44,8 @@ static void what_was_appended_is_taken_whole(void **state)
     struct lot *copy = lot_copy(&p, ACME, BOLT, held, UINT64_MAX);
     assert_int_equal(copy->count, lot->count);
     for (size_t i = 0; i < lot->count; i++) {
-        test_assert_span(copy->entries[i].header, lot->entries[i].header.at, lot->entries[i].header.len);
+        test_assert_span(copy->entries[i].header, lot->entries[i].header.at,
+                         lot->entries[i].header.len);
         test_assert_span(copy->entries[i].body, lot->entries[i].body.at, lot->entries[i].body.len);
     }
     lot_free(copy);
@@ -158,7 +160,8 @@ static void a_header_without_bytes_or_with_too_many_is_refused(void **state)
     parties_close(&p);
 }
 
-static void spoil_and_try(struct parties *p, const struct lot *lot, uint8_t *at, size_t len, uint64_t held)
+static void spoil_and_try(struct parties *p, const struct lot *lot, uint8_t *at, size_t len,
+                          uint64_t held)
 {
     for (size_t i = 0; i < len; i++) {
         at[i] ^= 0x10;
@@ -242,7 +245,8 @@ static void a_header_of_another_place_freezes_its_feed(void **state)
 {
     (void)state;
     for (int which = 0; which < 3; which++) {
-        static const char *const why[] = {"another index", "another relationship", "another log key"};
+        static const char *const why[] = {"another index", "another relationship",
+                                          "another log key"};
         struct parties p;
         parties_open(&p, 3, 3);
         uint64_t index = feed_of(&p, BOLT, BOLT).edge.size;
@@ -339,7 +343,8 @@ static void a_poisoned_front_waits_for_ever_and_holds_nobody_up(void **state)
         assert_int_equal(effect_of(&p, us, &answered), EFFECT_FULL);
         expect(history_each(p.sides[us].store, &p.id, NULL, count_line, &c, &e), &e);
         assert_int_equal(c.waiting, 1);
-        assert_int_equal(c.lines, feed_of(&p, us, ACME).edge.size + index + 1 + feed_of(&p, us, CORD).edge.size);
+        assert_int_equal(c.lines, feed_of(&p, us, ACME).edge.size + index + 1 +
+                                      feed_of(&p, us, CORD).edge.size);
     }
     assert_same_everywhere(&p);
     parties_close(&p);
@@ -446,7 +451,8 @@ static void two_branches_of_a_feed_are_kept_and_freeze_it(void **state)
     bool is_forked = false;
     parties_open(&p, 3, 11);
     uint64_t at = fork_bolt(&p);
-    struct lot *lots[2] = {lot_copy(&p, BOLT, CORD, at, UINT64_MAX), lot_copy(&p, BOLT, ACME, at, UINT64_MAX)};
+    struct lot *lots[2] = {lot_copy(&p, BOLT, CORD, at, UINT64_MAX),
+                           lot_copy(&p, BOLT, ACME, at, UINT64_MAX)};
 
     assert_int_equal(lot_take_any(&p, ACME, lots[0], &is_forked), ERR_NONE);
     assert_true(is_forked);

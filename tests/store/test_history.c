@@ -1,11 +1,11 @@
 /*
  * History in a causal order, and items as they are listed.
  */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "tests/store/parties.h"
 
@@ -22,12 +22,14 @@ static bool tell(void *self, const struct history_line *line)
 {
     struct transcript *t = self;
     size_t at = strlen(t->text);
-    snprintf(t->text + at, sizeof t->text - at, "%s%s %s%s%s", at ? ", " : "", t->p->sides[line->party].code, line->verb,
-             line->sealed_something ? " *" : "", line->is_waiting ? " (waiting)" : "");
+    snprintf(t->text + at, sizeof t->text - at, "%s%s %s%s%s", at ? ", " : "",
+             t->p->sides[line->party].code, line->verb, line->sealed_something ? " *" : "",
+             line->is_waiting ? " (waiting)" : "");
     return ++t->count < t->most;
 }
 
-static const char *history(struct transcript *t, struct parties *p, unsigned us, const struct hash *item)
+static const char *history(struct transcript *t, struct parties *p, unsigned us,
+                           const struct hash *item)
 {
     struct err e = {0};
     *t = (struct transcript){.p = p, .most = t->most ? t->most : SIZE_MAX};
@@ -55,7 +57,8 @@ static void an_items_history_is_told_in_the_order_it_happened(void **state)
                             "ACME propose, BOLT comment, BOLT accept, ACME seal *, ACME state");
         assert_string_equal(history(&t, &p, us, &other), "BOLT propose");
         assert_string_equal(history(&t, &p, us, NULL),
-                            "ACME open, ACME pair, BOLT join, BOLT propose, ACME propose, BOLT comment, BOLT accept, "
+                            "ACME open, ACME pair, BOLT join, BOLT propose, ACME propose, BOLT "
+                            "comment, BOLT accept, "
                             "ACME seal *, ACME state");
     }
     t.most = 2;
@@ -93,8 +96,9 @@ static void what_waits_is_told_as_waiting(void **state)
     (void)answer(&p, BOLT, VERB_ACCEPT, &item);
     send(&p, BOLT, CORD); /* without what it accepts */
 
-    assert_string_equal(history(&t, &p, CORD, NULL),
-                        "ACME open, ACME pair, ACME pair, BOLT join, CORD join, BOLT accept (waiting)");
+    assert_string_equal(
+        history(&t, &p, CORD, NULL),
+        "ACME open, ACME pair, ACME pair, BOLT join, CORD join, BOLT accept (waiting)");
     parties_close(&p);
 }
 
@@ -107,18 +111,23 @@ static bool keep_title(void *self, const struct history_line *line)
 {
     struct fields *f = self;
     const struct value *title = body_find(line->fields, line->field_count, "title");
-    if (title && hash_equal(&line->entry, f->entry)) (void)span_show(title->text, f->title, sizeof f->title);
+    if (title && hash_equal(&line->entry, f->entry))
+        (void)span_show(title->text, f->title, sizeof f->title);
     return true;
 }
 
 static void a_bundles_line_shows_the_fields_of_the_item_asked_for(void **state)
 {
     (void)state;
-    static const uint8_t two[] = "\x92\x81\xa5title\xa5" "first\x81\xa5title\xa6second";
+    static const uint8_t two[] = "\x92\x81\xa5title\xa5"
+                                 "first\x81\xa5title\xa6second";
     struct parties p;
     struct reference second = {0};
     struct err e = {0};
-    struct draft bundle = {.verb = VERB_PROPOSE, .noun = "action", .item_count = 2, .body = span_of(two, sizeof two - 1)};
+    struct draft bundle = {.verb = VERB_PROPOSE,
+                           .noun = "action",
+                           .item_count = 2,
+                           .body = span_of(two, sizeof two - 1)};
     bundle.items[0] = bundle.items[1] = (struct item_base){.is_new = true, .from_start = true};
     parties_open(&p, 2, 1);
     struct hash entry = say(&p, ACME, &bundle);
@@ -126,7 +135,8 @@ static void a_bundles_line_shows_the_fields_of_the_item_asked_for(void **state)
 
     struct fields first_item = {.entry = &entry}, second_item = {.entry = &entry};
     expect(history_each(p.sides[ACME].store, &p.id, &entry, keep_title, &first_item, &e), &e);
-    expect(history_each(p.sides[ACME].store, &p.id, &second.item, keep_title, &second_item, &e), &e);
+    expect(history_each(p.sides[ACME].store, &p.id, &second.item, keep_title, &second_item, &e),
+           &e);
 
     assert_string_equal(first_item.title, "first");
     assert_string_equal(second_item.title, "second");
@@ -144,7 +154,8 @@ static bool list_item(void *self, struct item_view *view)
 {
     struct listed *l = self;
     size_t at = strlen(l->text);
-    if (at < sizeof l->text) snprintf(l->text + at, sizeof l->text - at, "%s%s", at ? " " : "", view->ref);
+    if (at < sizeof l->text)
+        snprintf(l->text + at, sizeof l->text - at, "%s%s", at ? " " : "", view->ref);
     return ++l->count < l->most;
 }
 
@@ -187,7 +198,8 @@ static void offers_stand_beside_the_agreed_terms_oldest_first(void **state)
     settle(&p);
     (void)answer(&p, BOLT, VERB_ACCEPT, &item);
     settle(&p);
-    struct hash q = propose_on(&p, BOLT, &item, &item, "Two"), r = propose_on(&p, ACME, &item, &item, "Three");
+    struct hash q = propose_on(&p, BOLT, &item, &item, "Two"),
+                r = propose_on(&p, ACME, &item, &item, "Three");
     settle(&p);
 
     expect(item_load(p.sides[BOLT].store, &p.id, &item, &view, &e), &e);
@@ -200,7 +212,8 @@ static void offers_stand_beside_the_agreed_terms_oldest_first(void **state)
     static const char *const titles[] = {"One", "Two", "Three"};
     for (size_t i = 0; i < 3; i++) {
         assert_hash_equal(&view.offers[i].proposal, order[i]);
-        test_assert_text(body_find(view.offers[i].fields, view.offers[i].field_count, "title")->text, titles[i]);
+        test_assert_text(
+            body_find(view.offers[i].fields, view.offers[i].field_count, "title")->text, titles[i]);
         assert_int_equal(view.offers[i].from_start, i == 0);
         assert_string_equal(view.offers[i].person, "Ann");
     }

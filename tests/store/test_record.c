@@ -2,11 +2,11 @@
  * The record through the store: the races of agreement told on every side, statements, entries of newer versions, and
  * that neither the order of arrival nor a rebuild makes a difference.
  */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "tests/store/parties.h"
 
@@ -37,12 +37,15 @@ static struct hash offer(struct story *s, unsigned us, const char *title)
     return propose_on(&s->p, us, &s->item, &s->base, title);
 }
 
-static void assert_stands(struct story *s, unsigned us, const struct hash *proposal, enum standing standing)
+static void assert_stands(struct story *s, unsigned us, const struct hash *proposal,
+                          enum standing standing)
 {
-    assert_string_equal(standing_word(standing_of(&s->p, us, &s->item, proposal)), standing_word(standing));
+    assert_string_equal(standing_word(standing_of(&s->p, us, &s->item, proposal)),
+                        standing_word(standing));
 }
 
-static void assert_stands_everywhere(struct story *s, const struct hash *proposal, enum standing standing)
+static void assert_stands_everywhere(struct story *s, const struct hash *proposal,
+                                     enum standing standing)
 {
     for (unsigned us = 0; us < s->p.count; us++) assert_stands(s, us, proposal, standing);
 }
@@ -325,7 +328,8 @@ static void a_statement_waits_until_it_is_acknowledged(void **state)
     expect(item_load(s.p.sides[ACME].store, &s.p.id, &a, &view, &e), &e);
     assert_true(view.is_statement && view.has_statement);
     assert_int_equal(view.statement_words[BOLT], STATEMENT_ACKNOWLEDGED);
-    test_assert_text(body_find(view.progress, view.progress_count, "person")->text, "Rosa Luxemburg");
+    test_assert_text(body_find(view.progress, view.progress_count, "person")->text,
+                     "Rosa Luxemburg");
     item_view_wipe(&view);
     story_close(&s);
 }
@@ -426,7 +430,10 @@ static void an_unknown_noun_is_agreed_by_its_headers(void **state)
     h.items[0] = (struct item_base){.is_new = true, .from_start = true};
     struct hash p = say_header(&s.p, BOLT, &h, NULL);
     send(&s.p, BOLT, ACME);
-    struct draft yes = {.verb = VERB_ACCEPT, .noun = "treaty", .has_ref = true, .ref = p,
+    struct draft yes = {.verb = VERB_ACCEPT,
+                        .noun = "treaty",
+                        .has_ref = true,
+                        .ref = p,
                         .body = span_text("\x91\x80")};
     (void)say(&s.p, ACME, &yes);
 
@@ -472,14 +479,16 @@ static void an_acceptance_of_what_its_author_had_not_seen_has_no_effect(void **s
     struct story s;
     story_open(&s, 2);
     struct hash p = offer(&s, ACME, "By June");
-    struct header h = next_header(&s.p, BOLT, VERB_ACCEPT, "action"); /* its front does not name p */
+    struct header h =
+        next_header(&s.p, BOLT, VERB_ACCEPT, "action"); /* its front does not name p */
     h.has_ref = true;
     h.ref = p;
     struct hash entry = say_header(&s.p, BOLT, &h, NULL);
 
     settle(&s.p);
 
-    for (unsigned us = 0; us < 2; us++) assert_int_equal(effect_of(&s.p, us, &entry), EFFECT_NOT_KNOWN);
+    for (unsigned us = 0; us < 2; us++)
+        assert_int_equal(effect_of(&s.p, us, &entry), EFFECT_NOT_KNOWN);
     assert_stands_everywhere(&s, &p, STANDING_OFFERED);
     story_close(&s);
 }
@@ -543,7 +552,8 @@ static struct item_base base_of(struct chaos *c, unsigned us, const struct hash 
     struct item_view view = {0};
     struct item_base base = {.is_new = true, .from_start = true};
     if (item_load(c->p.sides[us].store, &c->p.id, item, &view, NULL))
-        base = (struct item_base){.item = *item, .from_start = !view.has_terms, .base = view.revision};
+        base =
+            (struct item_base){.item = *item, .from_start = !view.has_terms, .base = view.revision};
     item_view_wipe(&view);
     return base;
 }
@@ -553,7 +563,8 @@ static void propose_something(struct chaos *c, unsigned us)
     struct draft draft = {.verb = VERB_PROPOSE, .item_count = 1};
     struct hash item = {0}, id = {0};
     bool is_new = !pick(c, c->items, c->item_count, &item) || test_random_below(&c->random, 4) == 0;
-    draft.items[0] = is_new ? (struct item_base){.is_new = true, .from_start = true} : base_of(c, us, &item);
+    draft.items[0] =
+        is_new ? (struct item_base){.is_new = true, .from_start = true} : base_of(c, us, &item);
     if (test_random_below(&c->random, 3) == 0 && pick(c, c->items, c->item_count, &item))
         draft.items[draft.item_count++] = base_of(c, us, &item);
     if (!try_say(c, us, &draft, &id)) return;
@@ -577,9 +588,10 @@ static void state_something(struct chaos *c, unsigned us)
 
 static void answer_something(struct chaos *c, unsigned us)
 {
-    static const enum verb to_offers[] = {VERB_ACCEPT, VERB_ACCEPT, VERB_ACCEPT, VERB_DECLINE, VERB_WITHDRAW,
-                                          VERB_COMMENT};
-    static const enum verb to_statements[] = {VERB_ACKNOWLEDGE, VERB_DISPUTE, VERB_DISPUTE, VERB_WITHDRAW};
+    static const enum verb to_offers[] = {VERB_ACCEPT,  VERB_ACCEPT,   VERB_ACCEPT,
+                                          VERB_DECLINE, VERB_WITHDRAW, VERB_COMMENT};
+    static const enum verb to_statements[] = {VERB_ACKNOWLEDGE, VERB_DISPUTE, VERB_DISPUTE,
+                                              VERB_WITHDRAW};
     struct draft draft = {.has_ref = true};
     struct hash id = {0};
     if (test_random_below(&c->random, 3) > 0) {
@@ -595,7 +607,8 @@ static void answer_something(struct chaos *c, unsigned us)
 static void do_something(struct chaos *c)
 {
     unsigned us = (unsigned)test_random_below(&c->random, c->p.count);
-    unsigned other = (us + 1 + (unsigned)test_random_below(&c->random, c->p.count - 1)) % (unsigned)c->p.count;
+    unsigned other =
+        (us + 1 + (unsigned)test_random_below(&c->random, c->p.count - 1)) % (unsigned)c->p.count;
     unsigned owner = (unsigned)test_random_below(&c->random, c->p.count);
     switch (test_random_below(&c->random, 8)) {
     case 0: propose_something(c, us); break;
@@ -607,7 +620,8 @@ static void do_something(struct chaos *c)
     default:
         if (feed_of(&c->p, us, owner).edge.size > feed_of(&c->p, other, owner).edge.size)
             carry_upto(&c->p, owner, us, other,
-                       feed_of(&c->p, other, owner).edge.size + 1 + test_random_below(&c->random, 3));
+                       feed_of(&c->p, other, owner).edge.size + 1 +
+                           test_random_below(&c->random, 3));
     }
 }
 
@@ -618,7 +632,8 @@ static void replay(struct chaos *c, unsigned us)
     unsigned source = us == ACME ? BOLT : ACME;
     uint64_t left = 1;
     replica_open(&replica, &c->p, us);
-    carry_upto(&replica, ACME, source, us, c->p.count); /* open and pair: before, nobody else is known */
+    carry_upto(&replica, ACME, source, us,
+               c->p.count); /* open and pair: before, nobody else is known */
     while (left > 0) {
         unsigned owner = (unsigned)test_random_below(&c->random, c->p.count);
         uint64_t held = feed_of(&replica, us, owner).edge.size;
@@ -645,7 +660,8 @@ static void neither_order_of_arrival_nor_rebuilding_makes_a_difference(void **st
         for (size_t step = 0; step < 120; step++) do_something(&c);
         for (unsigned us = 0; us < c.p.count; us++) {
             struct finding last = {0};
-            if (verify_count(&c.p, us, &last)) fail_msg("run %zu: %s: %s", run, last.where, last.what);
+            if (verify_count(&c.p, us, &last))
+                fail_msg("run %zu: %s: %s", run, last.where, last.what);
         }
         settle(&c.p);
         assert_same_everywhere(&c.p);

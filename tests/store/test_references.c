@@ -1,11 +1,11 @@
 /*
  * Finding what a person typed.
  */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "tests/store/parties.h"
 
@@ -62,7 +62,8 @@ static void digits_name_an_entry_and_the_item_it_concerns(void **state)
     parties_open(&p, 2, 1);
     struct hash item = propose_new(&p, ACME, "Deliver the drawings");
     settle(&p);
-    struct hash yes = answer(&p, BOLT, VERB_ACCEPT, &item), about_yes = answer(&p, BOLT, VERB_COMMENT, &yes);
+    struct hash yes = answer(&p, BOLT, VERB_ACCEPT, &item),
+                about_yes = answer(&p, BOLT, VERB_COMMENT, &yes);
     settle(&p);
     struct hash progress = report_progress(&p, ACME, &item, &item, 40);
     settle(&p);
@@ -83,7 +84,8 @@ static void the_second_item_of_a_bundle_is_found_by_its_own_id(void **state)
     (void)state;
     struct parties p;
     char digits[65];
-    struct draft bundle = {.verb = VERB_PROPOSE, .noun = "action", .item_count = 2, .body = span_text("\x92\x80\x80")};
+    struct draft bundle = {
+        .verb = VERB_PROPOSE, .noun = "action", .item_count = 2, .body = span_text("\x92\x80\x80")};
     bundle.items[0] = bundle.items[1] = (struct item_base){.is_new = true, .from_start = true};
     parties_open(&p, 2, 1);
     struct hash entry = say(&p, ACME, &bundle);
@@ -120,8 +122,20 @@ static void an_entry_about_no_item_is_found_without_one(void **state)
 static void what_names_nothing_is_missing_and_says_what_would_help(void **state)
 {
     (void)state;
-    static const char *const typed[] = {"", " ", "ACME-99", "NOBODY-1", "ACME-0", "ACME-01", "ACME-", "-1", "ACME-1x",
-                                        "abc", "xyz9", "00000000", "ACME-99999999999999999999", "ac me-1"};
+    static const char *const typed[] = {"",
+                                        " ",
+                                        "ACME-99",
+                                        "NOBODY-1",
+                                        "ACME-0",
+                                        "ACME-01",
+                                        "ACME-",
+                                        "-1",
+                                        "ACME-1x",
+                                        "abc",
+                                        "xyz9",
+                                        "00000000",
+                                        "ACME-99999999999999999999",
+                                        "ac me-1"};
     struct parties p;
     parties_open(&p, 2, 1);
     (void)propose_new(&p, ACME, "Deliver the drawings");
@@ -173,7 +187,8 @@ static void a_reference_that_two_relationships_have_is_ambiguous_between_them(vo
     char digits[65];
     parties_open(&p, 2, 1);
     parties_open_another(&another, &p);
-    struct hash first = propose_new(&p, ACME, "Here"), second = propose_new(&another, ACME, "There");
+    struct hash first = propose_new(&p, ACME, "Here"),
+                second = propose_new(&another, ACME, "There");
     settle(&p);
     settle(&another);
 
@@ -185,7 +200,8 @@ static void a_reference_that_two_relationships_have_is_ambiguous_between_them(vo
     assert_hash_equal(&r.item, &first);
     r = find(&another, "ACME-1");
     assert_hash_equal(&r.item, &second);
-    expect(reference_find(p.sides[BOLT].store, NULL, span_text(digits_of(&second, 20, digits, sizeof digits)), &r, &e),
+    expect(reference_find(p.sides[BOLT].store, NULL,
+                          span_text(digits_of(&second, 20, digits, sizeof digits)), &r, &e),
            &e);
     assert_memory_equal(r.relationship.bytes, another.id.bytes, 16);
 

@@ -1,11 +1,11 @@
 /*
  * What a node knows of its relationships: from the opener's feed, and what it alone knows.
  */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "protocol/invitation.h"
 #include "tests/store/parties.h"
@@ -36,7 +36,8 @@ static void the_openers_feed_says_who_the_parties_are(void **state)
         for (unsigned n = 0; n < 3; n++) {
             assert_string_equal(r->parties[n].code, p.sides[n].code);
             assert_true(r->parties[n].is_known);
-            assert_memory_equal(r->parties[n].certificate.log.bytes, p.sides[n].certificate.log.bytes, 32);
+            assert_memory_equal(r->parties[n].certificate.log.bytes,
+                                p.sides[n].certificate.log.bytes, 32);
         }
         assert_false(r->is_trouble);
         free(r);
@@ -91,7 +92,8 @@ static void the_first_identity_paired_for_a_place_stands(void **state)
     struct sink out = sink_over(note, sizeof note);
     stranger->certificate.relationship = p.id;
     assert_true(certificate_write(&out, &stranger->certificate, stranger->identity, NULL));
-    struct body_field fields[] = {text_of("party", span_text("BOLT")), text_of("certificate", sink_span(&out)),
+    struct body_field fields[] = {text_of("party", span_text("BOLT")),
+                                  text_of("certificate", sink_span(&out)),
                                   text_of("how", span_text("voice"))};
     span body = body_of(fields, 3);
     struct header h = next_header(&p, ACME, VERB_PAIR, "relationship");
@@ -99,9 +101,11 @@ static void the_first_identity_paired_for_a_place_stands(void **state)
     struct hash entry = say_header(&p, ACME, &h, &body);
     settle(&p);
 
-    for (unsigned us = 0; us < 2; us++) assert_int_equal(effect_of(&p, us, &entry), EFFECT_NO_RIGHT);
+    for (unsigned us = 0; us < 2; us++)
+        assert_int_equal(effect_of(&p, us, &entry), EFFECT_NO_RIGHT);
     struct relationship *r = loaded(&p, ACME);
-    assert_memory_equal(r->parties[BOLT].certificate.identity.bytes, p.sides[BOLT].certificate.identity.bytes, 32);
+    assert_memory_equal(r->parties[BOLT].certificate.identity.bytes,
+                        p.sides[BOLT].certificate.identity.bytes, 32);
     free(r);
     assert_same_everywhere(&p);
     parties_close(&strangers);
@@ -121,12 +125,14 @@ static void say_opening(struct parties *p, const struct opening *o, uint8_t *non
     struct err e = {0};
     const struct side *certified = &p->sides[o->is_certificate_wrong ? BOLT : ACME];
     for (unsigned us = 0; us < 2; us++)
-        expect(relationship_add(p->sides[us].store, &p->id, "", note_of(&p->sides[us]), note_of(&p->sides[ACME]), &e),
+        expect(relationship_add(p->sides[us].store, &p->id, "", note_of(&p->sides[us]),
+                                note_of(&p->sides[ACME]), &e),
                &e);
     if (o->is_nonce_wrong) nonce[31] ^= 1;
-    struct body_field fields[] = {text_of("title", span_text(o->title)), text_of("parties", span_text(o->parties)),
-                                  text_of("nonce", span_text(hex_write(span_of(nonce, 32), hex, sizeof hex))),
-                                  text_of("certificate", note_of(certified))};
+    struct body_field fields[] = {
+        text_of("title", span_text(o->title)), text_of("parties", span_text(o->parties)),
+        text_of("nonce", span_text(hex_write(span_of(nonce, 32), hex, sizeof hex))),
+        text_of("certificate", note_of(certified))};
     span body = body_of(fields, 4);
     struct header h = next_header(p, ACME, VERB_OPEN, "relationship");
     (void)say_header(p, ACME, &h, &body);
@@ -136,9 +142,11 @@ static void an_opening_entry_that_is_wrong_freezes_the_openers_feed(void **state
 {
     (void)state;
     static const struct opening openings[] = {
-        {"Ours", "ACME BOLT", true, false}, {"Ours", "ACME BOLT", false, true}, {"Ours", "BOLT ACME", false, false},
-        {"Ours", "ACME", false, false},     {"Ours", "ACME ACME", false, false}, {"Ours", "ACME  BOLT", false, false},
-        {"Ours", "ACME bolt", false, false}, {"Ours", "ACME BOLT ", false, false}, {"Ours", "", false, false},
+        {"Ours", "ACME BOLT", true, false},  {"Ours", "ACME BOLT", false, true},
+        {"Ours", "BOLT ACME", false, false}, {"Ours", "ACME", false, false},
+        {"Ours", "ACME ACME", false, false}, {"Ours", "ACME  BOLT", false, false},
+        {"Ours", "ACME bolt", false, false}, {"Ours", "ACME BOLT ", false, false},
+        {"Ours", "", false, false},
     };
     for (size_t i = 0; i < sizeof openings / sizeof openings[0]; i++) {
         struct parties p;
@@ -256,7 +264,8 @@ static void a_contact_keeps_what_is_not_given_anew(void **state)
     parties_open(&p, 2, 1);
     struct store *store = p.sides[ACME].store;
 
-    expect(contact_put(store, &p.id, "BOLT", "tcp://bolt.example:7000", NULL, "one two three", &e), &e);
+    expect(contact_put(store, &p.id, "BOLT", "tcp://bolt.example:7000", NULL, "one two three", &e),
+           &e);
     expect(contact_put(store, &p.id, "BOLT", NULL, &voice, NULL, &e), &e);
 
     struct relationship *r = loaded(&p, ACME);

@@ -1,11 +1,11 @@
 /*
  * Verifying: every byte that was changed behind the program's back is found, and named by its place.
  */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "tests/store/parties.h"
 #include <sqlite3.h>
@@ -22,11 +22,11 @@ static sqlite3 *open_behind(struct parties *p, unsigned us)
     return db;
 }
 
-
 static sqlite3_stmt *prepared(sqlite3 *db, const char *sql)
 {
     sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK) fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
     return statement;
 }
 
@@ -52,7 +52,8 @@ static struct seen verify(struct parties *p, unsigned us)
 }
 
 /* A finding whose place holds all three words. */
-static bool is_named(const struct seen *found, const char *feed, const char *where, const char *part)
+static bool is_named(const struct seen *found, const char *feed, const char *where,
+                     const char *part)
 {
     for (size_t i = 0; i < found->count && i < FINDINGS_KEPT; i++)
         if (strstr(found->kept[i].where, feed) && strstr(found->kept[i].where, where) &&
@@ -71,8 +72,8 @@ struct column {
 };
 
 static const struct column columns[] = {
-    {"entry.id", "SELECT feed, position, id, feed FROM entry", "UPDATE entry SET id = ? WHERE feed = ? AND position = ?",
-     ", entry %lld,", "id"},
+    {"entry.id", "SELECT feed, position, id, feed FROM entry",
+     "UPDATE entry SET id = ? WHERE feed = ? AND position = ?", ", entry %lld,", "id"},
     {"entry.header", "SELECT feed, position, header, feed FROM entry",
      "UPDATE entry SET header = ? WHERE feed = ? AND position = ?", ", entry %lld,", "header"},
     {"entry.salt", "SELECT feed, position, salt, feed FROM entry",
@@ -81,15 +82,16 @@ static const struct column columns[] = {
      "UPDATE entry SET body = ? WHERE feed = ? AND position = ?", ", entry %lld,", "body"},
     {"entry.subtrees", "SELECT feed, position, subtrees, feed FROM entry",
      "UPDATE entry SET subtrees = ? WHERE feed = ? AND position = ?", ", entry %lld,", "subtrees"},
-    {"head.root", "SELECT feed, size, root, feed FROM head", "UPDATE head SET root = ? WHERE feed = ? AND size = ?",
-     ", head of size %lld", ""},
+    {"head.root", "SELECT feed, size, root, feed FROM head",
+     "UPDATE head SET root = ? WHERE feed = ? AND size = ?", ", head of size %lld", ""},
     {"head.signature", "SELECT feed, size, signature, feed FROM head",
      "UPDATE head SET signature = ? WHERE feed = ? AND size = ?", ", head of size %lld", ""},
     {"receipt.receipt_key", "SELECT feed, size, receipt_key, feed FROM receipt",
      "UPDATE receipt SET receipt_key = ? WHERE feed = ? AND size = ?", "receipt for %lld", ""},
     {"receipt.signature", "SELECT feed, size, signature, feed FROM receipt",
      "UPDATE receipt SET signature = ? WHERE feed = ? AND size = ?", "receipt for %lld", ""},
-    {"feed.edge", "SELECT feed, 0, edge, feed FROM feed", "UPDATE feed SET edge = ? WHERE feed = ? AND 0 = ?", "", "edge"},
+    {"feed.edge", "SELECT feed, 0, edge, feed FROM feed",
+     "UPDATE feed SET edge = ? WHERE feed = ? AND 0 = ?", "", "edge"},
 };
 
 struct spoiling {
@@ -110,7 +112,8 @@ static void put(struct spoiling *s, const uint8_t *bytes, int len, int64_t key1,
     sqlite3_reset(s->update);
 }
 
-static void spoil_value(struct spoiling *s, const uint8_t *value, int len, int64_t key1, int64_t key2)
+static void spoil_value(struct spoiling *s, const uint8_t *value, int len, int64_t key1,
+                        int64_t key2)
 {
     static uint8_t bytes[BODY_BYTES_MAX];
     char where[64], feed[32];
@@ -123,8 +126,8 @@ static void spoil_value(struct spoiling *s, const uint8_t *value, int len, int64
         struct seen found = verify(s->p, ACME);
         /* Nothing else is blamed but, beside it, the comparison that was left out (and a key that signs for nobody). */
         if (!is_named(&found, feed, where, s->column->part) || found.count > 3)
-            fail_msg("%s, byte %d of %s %s: %zu findings, the first is %s: %s", s->column->name, i, feed, where,
-                     found.count, found.kept[0].where, found.kept[0].what);
+            fail_msg("%s, byte %d of %s %s: %zu findings, the first is %s: %s", s->column->name, i,
+                     feed, where, found.count, found.kept[0].where, found.kept[0].what);
         bytes[i] ^= (uint8_t)(1u << i % 8);
     }
     put(s, bytes, len, key1, key2);
@@ -146,7 +149,8 @@ static void spoil_column(struct spoiling *s)
         values[count].len = sqlite3_column_bytes(rows, 2);
         values[count].bytes = malloc((size_t)values[count].len + 1);
         assert_non_null(values[count].bytes);
-        if (values[count].len) memcpy(values[count].bytes, sqlite3_column_blob(rows, 2), (size_t)values[count].len);
+        if (values[count].len)
+            memcpy(values[count].bytes, sqlite3_column_blob(rows, 2), (size_t)values[count].len);
         count++;
     }
     sqlite3_finalize(rows);
@@ -203,7 +207,8 @@ static sqlite3 *agreed(struct parties *p, struct hash *item)
 
 static void run(sqlite3 *db, const char *sql)
 {
-    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
     if (sqlite3_changes(db) == 0) fail_msg("%s: nothing was changed", sql);
 }
 
@@ -224,7 +229,8 @@ static void looking_changes_nothing(void **state)
 
     store_counts(p.sides[ACME].store, &after);
     assert_int_equal(found.count, 0);
-    assert_int_equal(entries, feed_of(&p, ACME, ACME).edge.size + feed_of(&p, ACME, BOLT).edge.size);
+    assert_int_equal(entries,
+                     feed_of(&p, ACME, ACME).edge.size + feed_of(&p, ACME, BOLT).edge.size);
     assert_int_equal(after.commits, before.commits);
     struct hash again = tables_digest(&p, ACME);
     assert_hash_equal(&again, &tables);
@@ -240,16 +246,24 @@ static void changed_rows_are_found(void **state)
     } changes[] = {
         {"DELETE FROM entry WHERE feed = 0 AND position = 2", "ACME's feed", "entry 2"},
         {"DELETE FROM entry WHERE feed = 1 AND position = 1", "BOLT's feed", ""},
-        {"INSERT INTO entry SELECT relationship, feed, 77, id, header, salt, body, subtrees FROM entry"
-         " WHERE feed = 1 AND position = 1", "BOLT's feed", "entry 2"},
-        {"UPDATE entry SET position = position + 100 WHERE feed = 0 AND position = 3", "ACME's feed", "entry 3"},
-        {"UPDATE entry SET salt = x'00' WHERE feed = 0 AND position = 2", "ACME's feed", "entry 2, salt"},
-        {"UPDATE entry SET id = x'00' WHERE feed = 0 AND position = 2", "ACME's feed", "entry 2, id"},
-        {"UPDATE entry SET body = x'9180' WHERE feed = 0 AND position = 2", "ACME's feed", "entry 2, body"},
+        {"INSERT INTO entry SELECT relationship, feed, 77, id, header, salt, body, subtrees FROM "
+         "entry"
+         " WHERE feed = 1 AND position = 1",
+         "BOLT's feed", "entry 2"},
+        {"UPDATE entry SET position = position + 100 WHERE feed = 0 AND position = 3",
+         "ACME's feed", "entry 3"},
+        {"UPDATE entry SET salt = x'00' WHERE feed = 0 AND position = 2", "ACME's feed",
+         "entry 2, salt"},
+        {"UPDATE entry SET id = x'00' WHERE feed = 0 AND position = 2", "ACME's feed",
+         "entry 2, id"},
+        {"UPDATE entry SET body = x'9180' WHERE feed = 0 AND position = 2", "ACME's feed",
+         "entry 2, body"},
         {"UPDATE head SET size = 40 WHERE feed = 1 AND size = 2", "BOLT's feed", ""},
         {"UPDATE head SET root = x'00' WHERE feed = 1 AND size = 2", "BOLT's feed", ""},
-        {"UPDATE receipt SET party = 0 WHERE feed = 0 AND size = 3", "ACME's feed", "receipt for 3"},
-        {"UPDATE receipt SET time_s = time_s + 1 WHERE feed = 0 AND size = 3", "ACME's feed", "receipt for 3"},
+        {"UPDATE receipt SET party = 0 WHERE feed = 0 AND size = 3", "ACME's feed",
+         "receipt for 3"},
+        {"UPDATE receipt SET time_s = time_s + 1 WHERE feed = 0 AND size = 3", "ACME's feed",
+         "receipt for 3"},
         {"UPDATE receipt SET size = 1000 WHERE feed = 0 AND size = 3", "ACME's feed", ""},
         {"DELETE FROM receipt_key WHERE party = 1", "ACME's feed", "receipt for"},
         {"UPDATE feed SET edge = x'00' WHERE feed = 1", "BOLT's feed", "edge"},
@@ -261,7 +275,8 @@ static void changed_rows_are_found(void **state)
         {"UPDATE party SET certificate = zeroblob(300) WHERE party = 1", "BOLT's certificate", ""},
         {"UPDATE party SET identity = zeroblob(32) WHERE party = 1", "BOLT's certificate", ""},
         {"UPDATE party SET name = 'Somebody' WHERE party = 1", "BOLT's certificate", ""},
-        {"UPDATE party SET certificate = (SELECT o.certificate FROM party o WHERE o.party = 0) WHERE party = 1",
+        {"UPDATE party SET certificate = (SELECT o.certificate FROM party o WHERE o.party = 0) "
+         "WHERE party = 1",
          "BOLT's certificate", ""},
         {"UPDATE item SET revision = NULL", "", "item tables"},
         {"UPDATE item SET needs_newer = 1", "", "item tables"},
@@ -283,8 +298,8 @@ static void changed_rows_are_found(void **state)
         run(db, changes[i].sql);
         struct seen found = verify(&p, ACME);
         if (!is_named(&found, changes[i].feed, changes[i].where, ""))
-            fail_msg("%s: %zu findings, the first is %s: %s", changes[i].sql, found.count, found.kept[0].where,
-                     found.kept[0].what);
+            fail_msg("%s: %zu findings, the first is %s: %s", changes[i].sql, found.count,
+                     found.kept[0].where, found.kept[0].what);
         sqlite3_close(db);
         parties_close(&p);
     }
@@ -358,10 +373,12 @@ static void a_branch_and_the_proof_of_its_fork_are_verified_too(void **state)
     assert_int_equal(verify_count(&p, ACME, NULL), 0);
     sqlite3 *db = open_behind(&p, ACME);
 
-    run(db, "UPDATE entry SET header = zeroblob(length(header)) WHERE feed >= 65536 AND position = 2");
+    run(db,
+        "UPDATE entry SET header = zeroblob(length(header)) WHERE feed >= 65536 AND position = 2");
     struct seen found = verify(&p, ACME);
     assert_true(is_named(&found, "BOLT's feed, branch 1", "entry 2", "header"));
-    run(db, "UPDATE fork SET proof = CAST(substr(proof, 1, 100) || x'00' || substr(proof, 102) AS BLOB)");
+    run(db, "UPDATE fork SET proof = CAST(substr(proof, 1, 100) || x'00' || substr(proof, 102) AS "
+            "BLOB)");
     found = verify(&p, ACME);
     assert_true(is_named(&found, "fork", "", ""));
 
