@@ -177,6 +177,8 @@ static bool send_round(struct engine *engine, struct dial *d, struct err *e)
     size_t receipt_count = 0;
     if (!talks_renew(engine, d, e)) return false;
     d->state = DIAL_WORKING;
+    for (size_t i = 0; i < d->talk_count; i++)
+        if (!exchange_owed_receipts(engine->home, &d->talks[i].shared, e)) return false;
     bool is_fine = collect_receipts(engine, d, &receipts, &receipt_count, e) && engine_plain(engine, &plain, e);
     if (is_fine) {
         message_start(&plain, MESSAGE_FRONTIER, receipts, receipt_count, 3);
@@ -344,6 +346,7 @@ static bool settle(struct engine *engine, struct dial *d, struct err *e)
 {
     d->state = DIAL_SETTLED;
     d->fruitless = 0;
+    d->has_progress = false;
     if (!engine->options.is_once) return send_watch(engine, d, e);
     d->state = DIAL_OVER;
     engine->counts.partners_reached++;
@@ -396,6 +399,7 @@ static bool on_frontier(struct engine *engine, struct dial *d, struct reader *r,
     if (!read_u64(r, UINT64_MAX, &version, e) || !read_u64(r, UINT64_MAX, &clock_ms, e) ||
         !read_array_upto(r, RELATIONSHIPS_MAX, &count, e))
         return false;
+    if (clock_ms > TIME_MS_MAX) clock_ms = TIME_MS_MAX;
     int64_t apart = (int64_t)clock_ms - engine->world->date_ms(engine->world->self);
     if (apart > CLOCK_WARNING_MS || apart < -CLOCK_WARNING_MS)
         engine_say(engine, NOTE, "clock partner=%s differs_by_s=%lld", d->name, (long long)(apart / 1000));
@@ -410,6 +414,7 @@ static bool on_frontier(struct engine *engine, struct dial *d, struct reader *r,
 static void count_taken(struct engine *engine, struct dial *d, const struct shared *shared, const struct taken *taken)
 {
     engine->counts.entries_received += taken->entries;
+    engine_say_no_receipt(engine, d->name, taken);
     if (taken->entries > 0) d->has_progress = true;
     if (taken->is_forked) engine_say_fork(engine, shared, d->name);
     if (taken->is_own && taken->entries > 0 && home_health(engine->home) == HEALTH_FINE)
@@ -433,9 +438,13 @@ static bool on_pull(struct engine *engine, struct dial *d, struct reader *r, str
         if (!talk || !key_public_equal(&batch.log_key, &job->log_key) ||
             !span_equal(relationship_span(&batch.relationship), relationship_span(&job->id)))
             return err_set(e, ERR_MALFORMED, "an answer to another pull");
-        if (!exchange_take(engine->home, &talk->shared, &batch, &engine->scratch, &taken, e)) return false;
+        struct err missing = {0};
+        bool is_taken = exchange_take(engine->home, &talk->shared, &batch, &engine->scratch, &taken, &missing);
+        if (!is_taken && missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
         count_taken(engine, d, &talk->shared, &taken);
-        if (taken.is_wanted && d->pulls == 0) {
+        if (!is_taken) {
+            is_over = d->pulls == 0; /* no place for it here: another job may have better luck */
+        } else if (taken.is_wanted && d->pulls == 0) {
             d->pull_next = taken.want_from;
             is_over = ++d->tries > TRIES_MAX;
         } else if (!taken.is_wanted && d->pulls == 0) {
@@ -444,7 +453,7 @@ static bool on_pull(struct engine *engine, struct dial *d, struct reader *r, str
             if (taken.held < job->size) d->pull_next = taken.held;
         }
     } else is_over = d->pulls == 0;
-    if (d->pulls > 0 || !is_over) return d->pulls > 0 ? pull_more(engine, d, e) : pull_more(engine, d, e);
+    if (!is_over) return pull_more(engine, d, e);
     d->job_next++;
     return run_jobs(engine, d, e);
 }

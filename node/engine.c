@@ -81,6 +81,12 @@ void engine_say_fork(struct engine *engine, const struct shared *shared, const c
                hex_write(relationship_span(&shared->id), id, sizeof id), from);
 }
 
+void engine_say_no_receipt(struct engine *engine, const char *from, const struct taken *taken)
+{
+    if (taken->no_receipt.code == ERR_NONE) return;
+    engine_say(engine, TROUBLE, "partner=%s gets no receipt: %s; %s", from, taken->no_receipt.said, taken->no_receipt.next);
+}
+
 void engine_agreed(struct engine *engine, const struct shared *shared)
 {
     struct err e = {0};

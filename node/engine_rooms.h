@@ -70,6 +70,8 @@ bool engine_write_seals(struct engine *engine);
 /* Something of ours has changed: everybody who should hear of it does. */
 void engine_news(struct engine *engine);
 void engine_say_fork(struct engine *engine, const struct shared *shared, const char *from);
+/* Says so when entries were taken and our clock kept us from signing for them. */
+void engine_say_no_receipt(struct engine *engine, const char *from, const struct taken *taken);
 /* Both sides of `shared` hold the same: remembers it, and counts it as an answer after a restore. */
 void engine_agreed(struct engine *engine, const struct shared *shared);
 

@@ -111,7 +111,8 @@ static bool show_feed(void *self, const struct feed *feed)
     w->is_fine = visible_head(w->home, w->shared, feed, &head, w->e);
     if (!w->is_fine || head.size == 0) return w->is_fine;
     struct feed_row row = {.log_key = feed->log_key, .size = head.size, .root = head.root};
-    if (w->shared->is_confirmed && feed->branch == 0)
+    /* Which branch is our branch 0 says nothing to them: of a forked feed receipts are not compared. */
+    if (w->shared->is_confirmed && feed->branch == 0 && feed->fork_at == UINT64_MAX)
         w->is_fine = feed_receipts_each(home_store(w->home), &w->shared->id, feed->feed, show_mark, &row, w->e);
     size_t at = w->out->row_count++;
     for (; at > 0 && row_order(&row, &w->out->rows[at - 1]) < 0; at--) w->out->rows[at] = w->out->rows[at - 1];
@@ -488,12 +489,49 @@ static bool make_receipt(struct taking *t, const struct feed *feed, struct err *
     if (home_health(t->home) != HEALTH_FINE || t->out->is_own || feed->head.size != feed->edge.size ||
         feed->branch != 0)
         return true;
-    if (!feed_receipt_make(home_store(t->home), &t->shared->id, feed, feed->edge.size, key, &made, e)) return false;
+    struct err late = {0};
+    if (!feed_receipt_make(home_store(t->home), &t->shared->id, feed, feed->edge.size, key, &made, &late)) {
+        t->out->no_receipt = late;
+        return late.code == ERR_TIME || err_set(e, late.code, "%s", late.said);
+    }
     t->out->receipt_count = 1;
     t->out->receipt = (struct message_receipt){.relationship = t->shared->id, .log_key = feed->log_key,
                                                .receipt_key = made.receipt_key, .size = made.receipt.size,
                                                .time_s = made.receipt.time_s, .signature = made.receipt.signature};
     return true;
+}
+
+struct owing {
+    struct plan plan; /* for which feed is our own */
+    struct err *e;
+    bool is_fine;
+};
+
+static bool make_owed(void *self, const struct feed *feed)
+{
+    struct owing *o = self;
+    struct feed_receipt made;
+    struct err late = {0};
+    bool is_own = o->plan.has_own && key_public_equal(&feed->log_key, &o->plan.own);
+    if (is_own || feed->branch != 0 || feed->head.size == 0 || feed->head.size != feed->edge.size) return true;
+    o->is_fine = feed_receipt_make(home_store(o->plan.home), &o->plan.shared->id, feed, feed->edge.size,
+                                   home_receipt_key(o->plan.home), &made, &late) ||
+                 late.code == ERR_TIME || err_set(o->e, late.code, "%s", late.said);
+    return o->is_fine;
+}
+
+static bool make_all_owed(void *self, struct err *e)
+{
+    struct owing *o = self;
+    o->e = e;
+    return feeds_each(home_store(o->plan.home), &o->plan.shared->id, find_own, &o->plan, e) &&
+           feeds_each(home_store(o->plan.home), &o->plan.shared->id, make_owed, o, e) && o->is_fine;
+}
+
+bool exchange_owed_receipts(struct home *home, const struct shared *shared, struct err *e)
+{
+    struct owing o = {.plan = {.home = home, .shared = shared}, .is_fine = true};
+    return home_health(home) != HEALTH_FINE || store_transact(home_store(home), make_all_owed, &o, e);
 }
 
 /* Does what they send go on from something we hold? */
@@ -587,6 +625,7 @@ bool exchange_take_fork(struct home *home, const struct shared *shared, span pro
 struct fork_list {
     struct buffer *scratch;
     size_t ends[FORKS_MAX], count;
+    struct key_public log_key; /* of the last one */
     bool is_fine;
 };
 
@@ -595,7 +634,9 @@ static bool list_fork(void *self, const struct fork_proof *proof)
     struct fork_list *l = self;
     uint8_t bytes[FORK_PROOF_BYTES_MAX];
     struct sink out = sink_over(bytes, sizeof bytes);
+    if (l->count > 0 && key_public_equal(&l->log_key, &proof->log_key)) return true; /* the earliest is enough */
     if (l->count == FORKS_MAX) return false;
+    l->log_key = proof->log_key;
     fork_write(&out, proof);
     l->is_fine = buffer_put(l->scratch, sink_span(&out), NULL);
     if (l->is_fine) l->ends[l->count++] = l->scratch->len;
@@ -607,6 +648,8 @@ bool exchange_forks(struct home *home, const struct shared *shared, struct buffe
 {
     struct fork_list l = {.scratch = scratch, .is_fine = true};
     scratch->len = 0;
+    *count = 0;
+    if (!shared->is_confirmed) return true;
     if (!forks_each(home_store(home), &shared->id, list_fork, &l, e)) return false;
     if (!l.is_fine) return err_memory(e);
     span left = buffer_span(scratch);

@@ -80,10 +80,21 @@ struct taken {
     bool is_own;               /* our own feed came back */
     size_t receipt_count;      /* receipts we made for it: 0 or 1 */
     struct message_receipt receipt;
+    struct err no_receipt;     /* ERR_TIME: our clock is behind, so there is none; the entries are here all the same */
 };
 /* Verifies, stores, folds and receipts, in one transaction. Fails: ERR_REFUSED, ERR_MALFORMED, ERR_LIMIT, ERR_DISK ... */
 MUST_USE bool exchange_take(struct home *home, const struct shared *shared, const struct message_batch *batch,
                             struct batch_scratch *scratch, struct taken *out, struct err *e);
+/*
+ * Makes the receipts still owed for the counterparts' feeds of a relationship: what came while we could sign none (a
+ * restored home, a clock that was behind) has them late. Fails: ERR_DISK ...; ERR_TIME is passed over.
+ */
+MUST_USE bool exchange_owed_receipts(struct home *home, const struct shared *shared, struct err *e);
+/*
+ * Makes the receipts still owed in a relationship: what came while we could sign none (a restored home, a clock that was
+ * behind) gets them late. Fails: ERR_DISK ...; a clock that is still behind is passed over.
+ */
+MUST_USE bool exchange_owed_receipts(struct home *home, const struct shared *shared, struct err *e);
 /* Keeps what verifies of receipts; others are passed over. `new_count` may be NULL. */
 MUST_USE bool exchange_take_receipts(struct home *home, const struct shared_list *list, const struct message_receipt *receipts,
                                      size_t count, size_t *new_count, struct err *e);

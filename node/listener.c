@@ -129,7 +129,10 @@ static bool accept_session(struct engine *engine, const struct event *event, boo
     struct visitor *v = NULL;
     if (engine->visitor_count == SESSIONS_MAX) return err_set(e, ERR_LIMIT, "too many sessions");
     for (size_t i = engine->visitor_count; i > 0; i--) /* one session a pipe: a new handshake ends the old */
-        if (engine->visitors[i - 1]->pipe == event->pipe) visitor_remove(engine, i - 1);
+        if (engine->visitors[i - 1]->pipe == event->pipe) {
+            if (engine->visitors[i - 1]->is_parked) refuse(engine, engine->visitors[i - 1]->slot);
+            visitor_remove(engine, i - 1);
+        }
     v = calloc(1, sizeof *v);
     if (!v) return err_memory(e);
     v->pipe = event->pipe;
@@ -223,7 +226,7 @@ static bool on_frontier(struct engine *engine, struct visitor *v, struct reader 
     for (size_t i = 0; i < shared_count && is_fine; i++) {
         const struct shared *shared = shared_find(&v->list, &theirs[i].relationship);
         struct summary ours;
-        is_fine = showing_of(engine, shared, &ours, e);
+        is_fine = exchange_owed_receipts(engine->home, shared, e) && showing_of(engine, shared, &ours, e);
         if (!is_fine) break;
         if (is_same_summary(&ours, &theirs[i])) {
             struct detail same = {.relationship = shared->id, .is_same = true};
@@ -299,6 +302,7 @@ static bool on_push(struct engine *engine, struct visitor *v, struct reader *r, 
         status = taken.is_wanted ? STATUS_WANTED : STATUS_DONE;
     else if (shared && missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
     engine->counts.entries_received += taken.entries;
+    engine_say_no_receipt(engine, v->name, &taken);
     if (taken.is_forked) engine_say_fork(engine, shared, v->name);
     if (taken.is_own && taken.entries > 0 && home_health(engine->home) == HEALTH_FINE)
         engine_say(engine, TROUBLE, "partner=%s returned %llu entries of ours that we did not have", v->name,
@@ -329,7 +333,8 @@ static bool write_news(struct engine *engine, const struct talk *talk, struct si
     for (size_t i = 0; i < job_count && *count < NEWS_MAX; i++) {
         struct message_batch batch;
         size_t entries = 0;
-        if (jobs[i].kind != JOB_PUSH || news->cap - news->len < NEWS_BYTES + 8192) continue;
+        /* the first entry rides along however large it is */
+        if (jobs[i].kind != JOB_PUSH || news->cap - news->len < NEWS_BYTES + HEADER_BYTES_MAX + BODY_BYTES_MAX) continue;
         struct batch_request request = {&talk->shared, &jobs[i].log_key, jobs[i].from, BATCH_ENTRIES, jobs[i].size,
                                         &jobs[i].root, NEWS_BYTES};
         if (!exchange_batch(engine->home, &request, &engine->scratch, &batch, &entries, e)) return false;
@@ -341,8 +346,7 @@ static bool write_news(struct engine *engine, const struct talk *talk, struct si
     return true;
 }
 
-/* Answers a parked watch with whatever is new; with nothing new only when `is_due`. */
-static bool wake(struct engine *engine, struct visitor *v, bool is_due, struct err *e)
+static bool wake_with_news(struct engine *engine, struct visitor *v, bool is_due, struct err *e)
 {
     uint8_t *room = malloc(4 * NEWS_BYTES + 4 * 65536);
     struct message_receipt *receipts = calloc(RECEIPTS_MAX, sizeof *receipts);
@@ -373,13 +377,32 @@ static bool wake(struct engine *engine, struct visitor *v, bool is_due, struct e
             sink_put(&plain, buffer_span(&details));
             write_array(&plain, news_count);
             sink_put(&plain, sink_span(&news));
-            v->is_parked = false;
             is_fine = answer_sealed(engine, v, v->slot, &plain, e);
+            v->is_parked = !is_fine;
         }
     }
     free(room);
     free(receipts);
     return is_fine;
+}
+
+/*
+ * Answers a parked watch with whatever is new; with nothing new only when `is_due`. One that cannot be answered is
+ * refused, so that it does not come due again and again: the visitor comes anew.
+ */
+static bool wake(struct engine *engine, struct visitor *v, bool is_due, struct err *e)
+{
+    if (wake_with_news(engine, v, is_due, e)) return true;
+    v->is_parked = false;
+    refuse(engine, v->slot);
+    return false;
+}
+
+static bool is_watched(const struct visitor *v, const struct relationship_id *id)
+{
+    for (size_t i = 0; i < v->talk_count; i++)
+        if (span_equal(relationship_span(&v->talks[i].shared.id), relationship_span(id))) return true;
+    return false;
 }
 
 static bool on_watch(struct engine *engine, struct visitor *v, struct reader *r, uint64_t slot, struct err *e)
@@ -395,16 +418,17 @@ static bool on_watch(struct engine *engine, struct visitor *v, struct reader *r,
         struct summary heard, ours;
         if (!summary_read(r, &heard, e)) return false;
         const struct shared *shared = shared_find(&v->list, &heard.relationship);
-        if (!shared) continue;
+        if (!shared || is_watched(v, &heard.relationship)) continue;
         struct talk *talk = &v->talks[v->talk_count++];
         *talk = (struct talk){.shared = *shared, .heard = heard};
         if (!showing_of(engine, shared, &ours, e)) return false;
         if (is_same_summary(&ours, &heard) && !told(engine, v, shared, e)) return false;
     }
+    if (!read_end(r, e)) return false;
     v->is_parked = true;
     v->slot = slot;
     v->until_ms = engine_now(engine) + WATCH_MS;
-    return read_end(r, e);
+    return true;
 }
 
 /* After the receipts that rode with a watch are kept: what they changed here the visitor knows already. */
@@ -523,6 +547,7 @@ static void on_frame(struct engine *engine, const struct event *event)
     if (is_fine) return;
     if (e.code != ERR_NONE) engine_say(engine, NOTE, "refused from=%s because=\"%s\"", v ? v->name : "", e.said);
     refuse(engine, event->slot);
+    if (v && v->is_parked && v->slot == event->slot) v->is_parked = false;
     /* A handshake that failed is over. A sealed frame that was refused leaves its session as it was. */
     v = visitor_find(engine, event->pipe, &id);
     if (v && !session_is_open(v->session)) {

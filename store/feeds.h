@@ -104,12 +104,13 @@ MUST_USE bool feed_receipts_each(struct store *store, const struct relationship_
  * Forks (forks.c). feed_take_any is feed_take for a batch that begins anywhere in the common start of a feed and one of
  * its branches: entries we hold are compared, and where one differs a branch is opened, the fork proven and kept.
  * `branch` says where the entries went, `is_forked` that a fork has become known by it. batch->branch is not used.
+ * Fails as feed_take does; ERR_MISSING also when as many branches as are kept of one feed are here already.
  */
 MUST_USE bool feed_take_any(struct store *store, const struct relationship_id *id, const struct batch *batch, unsigned *branch,
                             uint64_t *taken, bool *is_forked, struct err *e);
 /* The branch whose first `size` entries have this root. ERR_MISSING. */
 MUST_USE bool feed_with_root(struct store *store, const struct relationship_id *id, const struct key_public *log_key, uint64_t size,
                              const struct hash *root, struct feed *out, struct err *e);
-/* Checks and keeps a proof, freezes the feed there and folds the record anew when it had gone beyond. Inside store_transact. Fails: ERR_REFUSED. */
+/* Checks and keeps a proof, freezes the feed there and folds the record anew. Inside store_transact. Fails: ERR_REFUSED. */
 MUST_USE bool fork_keep(struct store *store, const struct relationship_id *id, const struct fork_proof *proof, bool *is_new, struct err *e);
 MUST_USE bool forks_each(struct store *store, const struct relationship_id *id, bool (*each)(void *self, const struct fork_proof *proof), void *self, struct err *e);

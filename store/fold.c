@@ -214,12 +214,14 @@ static enum met branch_meets(struct fold *fold, const struct fold_feed *slot, co
     return row->size <= feed->folded || row->size > feed->fork_at ? MET : NOT_YET;
 }
 
-/* Which slot meets a row of a front: matched by key, size and root. */
+/* Which slot meets a row of a front: matched by key, size and root. What branches have in common is branch 0's. */
 static enum met row_meets(struct fold *fold, const struct front_row *row, size_t *at, struct err *e)
 {
     for (size_t n = 0; n < fold->feed_count; n++) {
-        if (!key_public_equal(&fold->feeds[n]->feed.log_key, &row->log_key)) continue;
-        if (fold->feeds[n]->feed.branch == 0 && row->size < fold->at->seen[n]) return BACKWARDS;
+        const struct feed *feed = &fold->feeds[n]->feed;
+        if (!key_public_equal(&feed->log_key, &row->log_key)) continue;
+        if (feed->branch == 0 && row->size < fold->at->seen[n]) return BACKWARDS;
+        if (feed->branch != 0 && row->size <= feed->branch_from) continue;
         enum met met = branch_meets(fold, fold->feeds[n], row, e);
         *at = n;
         if (met != NOT_YET) return met;
@@ -392,6 +394,29 @@ static bool fold_own_keys(struct fold *fold, const struct certificate *c, enum e
     return member_put_receipt_key(fold->store, &fold->id, fold->at->feed.party, &c->receipt, e);
 }
 
+static bool shares_a_key(const struct certificate *a, const struct certificate *b)
+{
+    return key_public_equal(&a->identity, &b->identity) || key_public_equal(&a->log, &b->log) ||
+           key_public_equal(&a->receipt, &b->receipt) || key_public_equal(&a->transport, &b->transport);
+}
+
+/* Does another party go by one of these keys? Two parties with one log key would have one feed. */
+static bool keys_are_taken(struct fold *fold, unsigned party, const struct certificate *c, bool *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = FOUND;
+    *out = false;
+    if (!rows_open(&rows, fold->store, QUERY_party_rows, e, BINDS(bind_blob(relationship_span(&fold->id)))))
+        return false;
+    while (!*out && (found = rows_next(&rows, e)) == FOUND) {
+        struct certificate other;
+        if (rows_number(&rows, 0) == (int64_t)party || rows_is_null(&rows, 2)) continue;
+        if (!certificate_read(rows_bytes(&rows, 2), &other, e)) return false;
+        *out = shares_a_key(&other, c);
+    }
+    return *out || found == ABSENT;
+}
+
 /* The opener says which identity takes a place; the first for a place stands. */
 static bool fold_member(struct fold *fold, const struct certificate *c, span note, enum effect *effect, struct err *e)
 {
@@ -404,7 +429,12 @@ static bool fold_member(struct fold *fold, const struct certificate *c, span not
     if (found == FOUND_FAILED) return false;
     *effect = found == FOUND && !key_public_equal(&known, &c->identity) ? EFFECT_NO_RIGHT : EFFECT_FULL;
     if (found == FOUND) return true;
-    bool is_direct = fold->our_party == 0;
+    bool is_direct = fold->our_party == 0, is_taken = false;
+    if (!keys_are_taken(fold, party, c, &is_taken, e)) return false;
+    if (is_taken) {
+        *effect = EFFECT_NO_RIGHT;
+        return true;
+    }
     return member_put_certificate(fold->store, &fold->id, party, note, c, is_direct ? party : 0, e) &&
            add_feed_slot(fold, &c->log, e);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BRANCHES_MAX 8 /* kept of one feed: more prove nothing that two do not */
+#define BRANCHES_MAX (FEEDS_MAX / PARTIES_MAX) /* kept of one feed: more prove nothing that two do not */
 #define BRANCH_UNIT 65536u
 
 bool feed_with_root(struct store *store, const struct relationship_id *id, const struct key_public *log_key,
@@ -73,7 +73,7 @@ bool fork_keep(struct store *store, const struct relationship_id *id, const stru
            query_run(store, QUERY_feed_fork, e,
                      BINDS(bind_u64(proof->at), bind_blob(relationship_span(id)),
                            bind_blob(key_public_span(&proof->log_key)))) &&
-           (feed.folded > proof->at ? record_rebuild(store, id, e) : record_fold(store, id, e));
+           record_rebuild(store, id, e); /* also when branch 0 had not gone beyond: another branch may have */
 }
 
 /* One side of a proof, from a branch we hold. */
@@ -129,7 +129,11 @@ static bool branch_open(struct store *store, const struct relationship_id *id, c
                            bind_number(main->party), bind_number(main->ordinal), bind_number(branch),
                            bind_blob(key_public_span(&main->log_key)), bind_text(span_text(main->origin)),
                            bind_u64(from), bind_blob(span_of(edge.peaks, peaks * sizeof edge.peaks[0])),
-                           bind_u64(from)));
+                           bind_u64(from))) &&
+           (main->fork_at == UINT64_MAX || /* its proof came before the branch itself */
+            query_run(store, QUERY_feed_fork, e,
+                      BINDS(bind_u64(main->fork_at), bind_blob(relationship_span(id)),
+                            bind_blob(key_public_span(&main->log_key)))));
 }
 
 static bool take_into(struct store *store, const struct relationship_id *id, const struct batch *batch,
@@ -166,7 +170,8 @@ static bool take_branch(struct store *store, const struct relationship_id *id, c
         if (same == rest.entry_count || rest.from + same == other.edge.size)
             return take_into(store, id, batch, *branch, common, taken, e);
     }
-    return err_set(e, ERR_LIMIT, "a feed with more than %d branches", BRANCHES_MAX);
+    /* Not the fault of whoever brings it: it is passed over like entries that join on to nothing. */
+    return err_set(e, ERR_MISSING, "a feed has parted more often than the %d branches that are kept", BRANCHES_MAX);
 }
 
 bool feed_take_any(struct store *store, const struct relationship_id *id, const struct batch *batch, unsigned *branch,

@@ -50,7 +50,8 @@ static void print_outcome(const struct engine_counts *counts, bool is_in_step)
            (unsigned long long)counts->entries_sent, (unsigned long long)counts->entries_received,
            (unsigned long long)counts->round_trips, (unsigned long long)counts->bytes_sent,
            (unsigned long long)counts->bytes_received);
-    printf("%s\n", is_in_step ? "In step." : "Not in step: `counterpart status` says who holds what.");
+    printf("%s\n",
+           is_in_step ? "In step." : "Not in step: `counterpart status` says who holds what.");
 }
 
 bool verb_sync(struct command *c, struct err *e)

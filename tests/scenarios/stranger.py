@@ -60,12 +60,12 @@ def check_bytes_of_a_stranger(group, acme, delta, *secrets):
     delta.run("confirm", "ACME", "-r", relationship, "--address", wire.address)
     error = delta.refused("sync", "-r", relationship)
     wire.close()
-    claim(error["exit"] == 1 and not wire.trouble, "a stranger with a valid identity is refused: %s" % error["message"])
+    claim(error["exit"] == 1 and not wire.trouble, "a stranger with a valid identity is refused")
     kinds = [(frame[:1].hex(), len(frame)) for frame in wire.requests]
     claim([kind for kind, _ in kinds] == ["01", "04"], "after a whole handshake with the right key")
     claim([(frame[:1].hex(), len(frame)) for frame in wire.answers] == [("03", 57), ("06", 1)],
           "what it gets is message 2 and one byte: refused")
-    claim(wire.answers[0][1:9] == wire.requests[0][2:10], "message 2 repeats its own session id and adds a key and a tag")
+    claim(wire.answers[0][1:9] == wire.requests[0][2:10], "message 2 repeats its session id and adds a key and a tag")
     claim(not any(secret in b"".join(wire.answers) for secret in secrets), "no relationship id and no title")
 
 
@@ -115,10 +115,11 @@ def check_frames(group, acme, bolt, relationship):
     bolt.run("confirm", "ACME", "-r", relationship, "--address", wire.address)
     synced = bolt.run("sync", "-r", relationship)
     recorded = [frame for frame in wire.requests if frame[0] == 5]
-    claim(synced["exit"] == 0 and synced["entries_sent"] >= 2500 and not wire.trouble, "BOLT's own frames were all taken")
+    claim(synced["exit"] == 0 and synced["entries_sent"] >= 2500 and not wire.trouble, "BOLT's own frames were taken")
     claim(max(len(frame) for frame in recorded) > CLEAR + 2 * PIECE, "one of them had several pieces")
-    claim(wire.refused > 100 and not wire.let_in, "%d damaged, replayed, reordered and reflected ones were refused: %s"
-          % (wire.refused, [(extra[:32].hex(), answer[:32].hex()) for extra, answer in wire.let_in[:3]]))
+    for extra, answer in wire.let_in:
+        raise AssertionError("%s.. got %s.." % (extra[:32].hex(), answer[:32].hex()))
+    claim(wire.refused > 100, "%d damaged, replayed, reordered and reflected ones were refused" % wire.refused)
     wire.slip = lambda wire, frame: recorded if frame[0] == 5 else ()
     before = wire.refused
     bolt.run("sync", "-r", relationship)

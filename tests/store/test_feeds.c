@@ -1,11 +1,11 @@
 /*
  * Feeds: what is taken in, what is refused, and what freezes or waits, the same on every side.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 
 #include "tests/store/parties.h"
 
@@ -474,6 +474,43 @@ static void two_branches_of_a_feed_are_kept_and_freeze_it(void **state)
     parties_close(&p);
 }
 
+static void what_rests_on_a_branch_is_contested_on_every_side(void **state)
+{
+    (void)state;
+    struct parties p;
+    bool is_forked = false;
+    parties_open(&p, 3, 12);
+    struct hash before = appoint(&p, ACME, NULL, "Before");
+    settle(&p);
+    uint64_t at = fork_bolt(&p);
+    struct hash rests[2] = {appoint(&p, ACME, NULL, "Named Rosa"),
+                            appoint(&p, CORD, NULL, "Named Karl")};
+    struct lot *lots[2] = {lot_copy(&p, BOLT, CORD, at, UINT64_MAX),
+                           lot_copy(&p, BOLT, ACME, at, UINT64_MAX)};
+
+    assert_int_equal(lot_take_any(&p, ACME, lots[0], &is_forked), ERR_NONE);
+    assert_int_equal(lot_take_any(&p, CORD, lots[1], &is_forked), ERR_NONE);
+    send(&p, ACME, CORD);
+    send(&p, CORD, ACME);
+
+    struct hash at_acme = state_digest(&p, ACME), at_cord = state_digest(&p, CORD);
+    assert_hash_equal(&at_acme, &at_cord);
+    for (unsigned us = ACME; us <= CORD; us += CORD - ACME) {
+        struct finding last = {0};
+        assert_int_equal(effect_of(&p, us, &before), EFFECT_FULL);
+        for (size_t i = 0; i < 2; i++)
+            assert_int_equal(effect_of(&p, us, &rests[i]), EFFECT_CONTESTED);
+        if (verify_count(&p, us, &last)) fail_msg("%s: %s", last.where, last.what);
+        struct hash tables = tables_digest(&p, us);
+        rebuild(&p, us);
+        struct hash again = tables_digest(&p, us);
+        assert_hash_equal(&again, &tables);
+    }
+    lot_free(lots[0]);
+    lot_free(lots[1]);
+    parties_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +533,7 @@ int main(void)
         cmocka_unit_test(receipt_times_never_go_back),
         cmocka_unit_test(a_receipt_that_does_not_verify_is_refused),
         cmocka_unit_test(two_branches_of_a_feed_are_kept_and_freeze_it),
+        cmocka_unit_test(what_rests_on_a_branch_is_contested_on_every_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

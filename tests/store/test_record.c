@@ -2,11 +2,11 @@
  * The record through the store: the races of agreement told on every side, statements, entries of newer versions, and
  * that neither the order of arrival nor a rebuild makes a difference.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 
 #include "tests/store/parties.h"
 

@@ -1,11 +1,11 @@
 /*
  * Finding what a person typed.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 
 #include "tests/store/parties.h"
 

@@ -1,11 +1,11 @@
 /*
  * What a node knows of its relationships: from the opener's feed, and what it alone knows.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 
 #include "protocol/invitation.h"
 #include "tests/store/parties.h"

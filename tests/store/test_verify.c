@@ -1,11 +1,11 @@
 /*
  * Verifying: every byte that was changed behind the program's back is found, and named by its place.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <cmocka.h>
 
 #include "tests/store/parties.h"
 #include <sqlite3.h>
