@@ -62,7 +62,7 @@ static const char ENTRY_ERASED[] = "93c4057468726565c410000000000000000000000000
 static struct feed_row rows_room[FEED_ROWS_MAX];
 static struct message_head head_room;
 
-/* ----------------------------------------------------------------------- one message, read and written again */
+/* ------------------------------------------------------------ read and written again */
 
 typedef bool (*rewrite)(struct reader *r, struct sink *out, struct err *e);
 
