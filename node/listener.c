@@ -545,24 +545,17 @@ static void on_frame(struct engine *engine, const struct event *event)
     case FRAME_BAD: (void)err_set(&e, ERR_MALFORMED, "a frame that is no request"); break;
     }
     if (is_fine) return;
+    v = visitor_find(engine, event->pipe, &id); /* a new handshake has ended the old session of its pipe */
     if (e.code != ERR_NONE) engine_say(engine, NOTE, "refused from=%s because=\"%s\"", v ? v->name : "", e.said);
     refuse(engine, event->slot);
     if (v && v->is_parked && v->slot == event->slot) v->is_parked = false;
     /* A handshake that failed is over. A sealed frame that was refused leaves its session as it was. */
-    v = visitor_find(engine, event->pipe, &id);
-    if (v && !session_is_open(v->session)) {
-        for (size_t i = 0; i < engine->visitor_count; i++)
-            if (engine->visitors[i] == v) {
-                visitor_remove(engine, i);
-                break;
-            }
-    } else if (v && v->list.count == 0) {
-        for (size_t i = 0; i < engine->visitor_count; i++)
-            if (engine->visitors[i] == v) {
-                visitor_remove(engine, i);
-                break;
-            }
-    }
+    if (!v || (session_is_open(v->session) && v->list.count > 0)) return;
+    for (size_t i = engine->visitor_count; i > 0; i--)
+        if (engine->visitors[i - 1] == v) {
+            visitor_remove(engine, i - 1);
+            return;
+        }
 }
 
 void listener_step(struct engine *engine, const struct event *event)

@@ -455,8 +455,6 @@ static bool fold_state(const struct facts *facts, const struct act *act, enum ef
                        struct err *e)
 {
     const struct statement statement = {act->party, act->position};
-    if (act->change_count == 0)
-        return verdict(effect, EFFECT_NOT_KNOWN); /* what it states something about */
     if (!judge_items(facts, act, effect, e)) return false;
     if (*effect != EFFECT_FULL) return true;
     if (!add_created_items(facts, act, e)) return false;

@@ -220,6 +220,14 @@ static bool head_add(struct store *store, const struct relationship_id *id, unsi
                            bind_blob(span_of(head->signature.bytes, sizeof head->signature.bytes))));
 }
 
+/* Who the parties are and who may do what must be known for ever: these bodies are never erased. */
+static bool is_never_erased(const struct header *h)
+{
+    return !header_is_newer(h) && (h->verb == VERB_OPEN || h->verb == VERB_JOIN || h->verb == VERB_PAIR ||
+                                   span_equal(h->noun, span_text("charter")) ||
+                                   span_equal(h->noun, span_text("authority")));
+}
+
 /*
  * A body must be the one its header names. A leaf whose envelope cannot be read names none, so a body brought with it is
  * left behind; the leaf itself is kept, since its author has signed it.
@@ -238,6 +246,9 @@ static bool entry_check(struct stored_entry *entry, struct err *e)
         memset(entry->salt, 0, sizeof entry->salt);
         return true;
     }
+    if (!entry->has_body && is_never_erased(&header))
+        return err_set(e, ERR_REFUSED, "entry %llu came without its body, which cannot be erased",
+                       (unsigned long long)header.index);
     if (!entry->has_body) return true;
     struct hash digest = body_digest(entry->salt, entry->body);
     if (header.body_bytes != entry->body.len || !hash_equal(&digest, &header.body_digest))

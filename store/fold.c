@@ -581,6 +581,7 @@ static bool fold_effect(struct fold *fold, struct act *act, enum effect *effect,
     if (act->verb != VERB_UNKNOWN) {
         act_items(h, &fold->entry, act);
         if (!nouns_match(fold, h, &is_match, e)) return false;
+        if (h->verb == VERB_STATE && h->item_count == 0) is_match = false; /* a statement is about something */
         if (!is_match) act->verb = VERB_UNKNOWN;
     }
     if (!agreement_fold(&facts, act, effect, NULL, e)) return false;

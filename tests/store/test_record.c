@@ -447,6 +447,21 @@ static void an_unknown_noun_is_agreed_by_its_headers(void **state)
     story_close(&s);
 }
 
+static void a_statement_about_nothing_is_without_effect(void **state)
+{
+    (void)state;
+    struct parties p;
+    parties_open(&p, 2, 5);
+    struct header h = next_header(&p, BOLT, VERB_STATE, "appointment");
+
+    struct hash said = say_header(&p, BOLT, &h, NULL);
+    settle(&p);
+
+    for (unsigned us = 0; us < 2; us++) assert_int_equal(effect_of(&p, us, &said), EFFECT_NOT_KNOWN);
+    assert_same_everywhere(&p);
+    parties_close(&p);
+}
+
 static void a_body_that_does_not_fit_shows_no_fields_and_is_agreed_all_the_same(void **state)
 {
     (void)state;
@@ -695,6 +710,7 @@ int main(void)
         cmocka_unit_test(a_body_that_does_not_fit_shows_no_fields_and_is_agreed_all_the_same),
         cmocka_unit_test(an_acceptance_of_what_its_author_had_not_seen_has_no_effect),
         cmocka_unit_test(without_the_right_words_a_seal_is_without_effect),
+        cmocka_unit_test(a_statement_about_nothing_is_without_effect),
         cmocka_unit_test(neither_order_of_arrival_nor_rebuilding_makes_a_difference),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
