@@ -591,13 +591,30 @@ static bool send_commit(struct engine *engine, struct dial *d, struct err *e)
     return send_sealed(engine, d, PENDING_COMMIT, &plain, REQUEST_MS, e);
 }
 
+/*
+ * What their receipts say they lack goes first, before anything is asked: when it is all there is, their answer shows that
+ * both hold the same, and one round trip was enough.
+ */
+static bool push_unreceipted(struct engine *engine, struct dial *d, struct err *e)
+{
+    if (!talks_renew(engine, d, e)) return false;
+    for (size_t i = 0; i < d->talk_count; i++) {
+        struct job job;
+        bool has = false;
+        if (!exchange_unreceipted(engine->home, &d->talks[i].shared, &job, &has, e)) return false;
+        if (has && !jobs_add(d, &job, 1, e)) return false;
+    }
+    d->state = DIAL_WORKING;
+    return d->job_count > 0 ? run_jobs(engine, d, e) : send_round(engine, d, e);
+}
+
 static bool on_session(struct engine *engine, struct dial *d, struct err *e)
 {
     engine_say(engine, DETAIL, "session with=%s side=dialling", d->name);
     d->retry_after_ms = RETRY_FIRST_MS;
     d->fruitless = 0;
     d->has_progress = false;
-    return d->is_joining ? send_commit(engine, d, e) : send_round(engine, d, e);
+    return d->is_joining ? send_commit(engine, d, e) : push_unreceipted(engine, d, e);
 }
 
 static bool on_commit(struct engine *engine, struct dial *d, struct reader *r, struct err *e)

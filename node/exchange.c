@@ -277,6 +277,36 @@ bool exchange_plan(struct home *home, const struct shared *shared, const struct 
     return true;
 }
 
+struct newest_receipt {
+    unsigned party;
+    uint64_t size;
+};
+
+static bool newest_of(void *self, const struct feed_receipt *r)
+{
+    struct newest_receipt *n = self;
+    if (r->party == n->party && r->receipt.size > n->size) n->size = r->receipt.size;
+    return true;
+}
+
+bool exchange_unreceipted(struct home *home, const struct shared *shared, struct job *out, bool *has, struct err *e)
+{
+    struct plan p = {.home = home, .shared = shared};
+    struct newest_receipt newest = {.party = shared->party};
+    struct feed own;
+    struct err missing = {0};
+    *has = false;
+    (void)find_own(&p, NULL);
+    if (!p.has_own || !shared->is_confirmed) return true;
+    if (!feed_load(home_store(home), &shared->id, &p.own, 0, &own, &missing))
+        return missing.code == ERR_MISSING || err_set(e, missing.code, "%s", missing.said);
+    if (!feed_receipts_each(home_store(home), &shared->id, own.feed, newest_of, &newest, e)) return false;
+    *has = newest.size > 0 && newest.size < own.head.size && own.fork_at == UINT64_MAX;
+    *out = (struct job){.kind = JOB_PUSH, .id = shared->id, .log_key = own.log_key, .from = newest.size,
+                        .size = own.head.size, .root = own.head.root, .is_own = true};
+    return true;
+}
+
 /* ---- receipts ---- */
 
 struct receipt_work {

@@ -47,6 +47,8 @@ struct job {
 /* Compares our showing with theirs. Pulls come first; pulls of receipts alone have from == size. */
 MUST_USE bool exchange_plan(struct home *home, const struct shared *shared, const struct showing *ours,
                             const struct feed_row *theirs, size_t their_count, struct job *jobs, size_t *count, struct err *e);
+/* What we have said since the counterpart's last receipt, as a push; `*has` false: nothing, or it never gave one. */
+MUST_USE bool exchange_unreceipted(struct home *home, const struct shared *shared, struct job *out, bool *has, struct err *e);
 /* Receipts we hold that are newer than their marks, for feeds they hold as far; at most `most`. */
 MUST_USE bool exchange_receipts(struct home *home, const struct shared *shared, const struct feed_row *theirs, size_t their_count,
                                 struct message_receipt *out, size_t most, size_t *count, struct err *e);

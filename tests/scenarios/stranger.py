@@ -111,6 +111,7 @@ def check_frames(group, acme, bolt, relationship):
     with open(path, "w", encoding="utf-8") as file:
         file.write("title\n" + "".join("Number %d\n" % number for number in range(2500)))
     bolt.run("import", "action", path, "-r", relationship)  # enough for a frame of several pieces
+    acme.run("propose", "action", "title=Something of theirs", "-r", relationship)  # so that there is more than one request
     wire = Wire(acme.address, hostile)
     bolt.run("confirm", "ACME", "-r", relationship, "--address", wire.address)
     synced = bolt.run("sync", "-r", relationship)
@@ -129,7 +130,7 @@ def check_frames(group, acme, bolt, relationship):
     for frame in recorded:
         claim(throw(acme, frame)[HELLO:] == answer_of(b"\x06"), "alone, a frame of %d bytes gets one byte" % len(frame))
     items = acme.run("list", "action", "-r", relationship)["items"]
-    claim(len(items) == 2501, "ACME holds what BOLT said, once")
+    claim(len(items) == 2502, "ACME holds what BOLT said, once")
 
 
 HELLO = 8  # bytes of the other side's introduction
