@@ -53,7 +53,7 @@ struct in_step_party {
 };
 struct in_step {
     uint64_t ours;
-    bool is_in_step; /* every party has receipted all of ours, we have receipted all of theirs that we hold, states last compared equal */
+    bool is_in_step; /* every party has receipted all of ours, and all we hold of theirs is folded; sync compares the states */
     size_t party_count; /* counterparts */
     struct in_step_party parties[PARTIES_MAX];
 };

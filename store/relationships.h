@@ -70,7 +70,7 @@ struct invited {
 MUST_USE bool invited_put(struct store *store, const struct invited *invited, struct err *e);
 /* By invitation id. Fails: ERR_MISSING. */
 MUST_USE bool invited_find(struct store *store, const uint8_t id[16], struct invited *out, struct err *e);
-/* Those not expired at `now_s`, for showing. */
+/* All of a relationship, expired ones too, by code. */
 MUST_USE bool invited_each(struct store *store, const struct relationship_id *id, bool (*each)(void *self, const struct invited *i), void *self, struct err *e);
 
 /* An invitation we accepted and have not finished with: until the opener's feed has arrived. One for each relationship. */
