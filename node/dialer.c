@@ -102,15 +102,13 @@ static bool talk_rows(struct talk *talk, const struct feed_row *rows, size_t cou
 }
 
 /* Compares their summary with ours; when equal, what they hold is what we show. */
-static bool talk_compare(struct engine *engine, struct dial *d, struct talk *talk, struct err *e)
+static bool talk_compare(struct engine *engine, struct talk *talk, struct err *e)
 {
     if (!exchange_show(engine->home, &talk->shared, engine->showing, e)) return false;
     const struct summary *ours = &engine->showing->summary;
     bool is_same = talk->is_heard && hash_equal(&talk->heard.digest, &ours->digest);
     talk->is_agreed = is_same && hash_equal(&talk->heard.state, &ours->state);
-    bool is_held_back = hash_is_zero(&talk->heard.state) || hash_is_zero(&ours->state);
-    if (is_same && !talk->is_agreed && !is_held_back)
-        engine_say(engine, TROUBLE, "partner=%s holds the same entries and computes another state; run `counterpart rebuild` on both sides", d->name);
+    if (is_same) engine_compare_states(engine, &talk->shared, &ours->state, &talk->heard.state);
     if (!talk->is_agreed) return true;
     talk->agreed = ours->digest;
     engine_agreed(engine, &talk->shared);
@@ -318,7 +316,7 @@ static bool round_done(struct engine *engine, struct dial *d, struct err *e)
     if (engine_write_seals(engine)) d->has_progress = true;
     if (!talks_renew(engine, d, e)) return false;
     for (size_t i = 0; i < d->talk_count; i++)
-        if (!talk_compare(engine, d, &d->talks[i], e)) return false;
+        if (!talk_compare(engine, &d->talks[i], e)) return false;
     if (d->has_progress) engine_news(engine);
     if (is_all_agreed(d)) return settle(engine, d, e);
     d->fruitless = d->has_progress ? 0 : d->fruitless + 1;
@@ -381,7 +379,7 @@ static bool on_detail(struct engine *engine, struct dial *d, const struct detail
         if (!exchange_show(engine->home, &talk->shared, engine->showing, e)) return false;
         talk->heard = engine->showing->summary;
         talk->is_heard = true;
-        return talk_compare(engine, d, talk, e);
+        return talk_compare(engine, talk, e);
     }
     talk->heard.relationship = detail->relationship;
     talk->heard.digest = rows_digest(&detail->relationship, detail->rows, detail->row_count);

@@ -87,9 +87,43 @@ void engine_say_no_receipt(struct engine *engine, const char *from, const struct
     engine_say(engine, TROUBLE, "partner=%s gets no receipt: %s; %s", from, taken->no_receipt.said, taken->no_receipt.next);
 }
 
+/* The setting that stands as long as a counterpart computed another state from the same entries. */
+#define DIFFERS_NAME_MAX (sizeof "state-differs " + 33 + CODE_BYTES_MAX + 1)
+static const char *differs_name(const struct relationship_id *id, const char *code, char out[DIFFERS_NAME_MAX])
+{
+    char hex[33];
+    (void)snprintf(out, DIFFERS_NAME_MAX, "state-differs %s %s", hex_write(relationship_span(id), hex, sizeof hex), code);
+    return out;
+}
+
+static bool has_differed(struct store *store, const struct relationship_id *id, const char *code)
+{
+    char name[DIFFERS_NAME_MAX];
+    struct err missing = {0};
+    OWNED_BUFFER value = {0};
+    return setting_get(store, differs_name(id, code, name), 1, &value, &missing);
+}
+
+void engine_compare_states(struct engine *engine, const struct shared *shared, const struct hash *ours,
+                           const struct hash *theirs)
+{
+    char name[DIFFERS_NAME_MAX];
+    struct err e = {0};
+    if (hash_equal(ours, theirs) || hash_is_zero(ours) || hash_is_zero(theirs)) return;
+    engine_say(engine, TROUBLE, "partner=%s holds the same entries and computes another state; run `counterpart rebuild` on both sides",
+               shared->code);
+    if (!setting_put(home_store(engine->home), differs_name(&shared->id, shared->code, name), span_of("", 0), &e))
+        engine_fail(engine, shared->code, &e);
+}
+
 void engine_agreed(struct engine *engine, const struct shared *shared)
 {
+    char name[DIFFERS_NAME_MAX];
     struct err e = {0};
+    struct store *store = home_store(engine->home);
+    if (has_differed(store, &shared->id, shared->code) &&
+        !setting_remove(store, differs_name(&shared->id, shared->code, name), &e))
+        engine_fail(engine, shared->code, &e);
     if (home_health(engine->home) == HEALTH_FINE || !home_waits_for(engine->home, &shared->id, shared->code)) return;
     if (!home_returned(engine->home, &shared->id, shared->code, &e)) engine_fail(engine, shared->code, &e);
     else engine_say(engine, NOTE, "restore returned_by=%s", shared->code);
@@ -260,8 +294,10 @@ bool engine_in_step(struct home *home, const struct relationship_id *id, struct 
     }
     is_fine = is_fine && feeds_each(home_store(home), id, step_feed, &s, e) && s.is_fine;
     out->is_in_step = is_fine && r->is_open_known && !s.is_behind && out->ours > 0;
-    for (size_t p = 0; p < out->party_count; p++)
+    for (size_t p = 0; p < out->party_count; p++) {
         if (out->parties[p].holds_ours < out->ours || out->parties[p].we_hold == 0) out->is_in_step = false;
+        if (has_differed(home_store(home), id, out->parties[p].code)) out->is_in_step = false;
+    }
     free(r);
     return is_fine;
 }

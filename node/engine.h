@@ -53,7 +53,7 @@ struct in_step_party {
 };
 struct in_step {
     uint64_t ours;
-    bool is_in_step; /* every party has receipted all of ours, and all we hold of theirs is folded; sync compares the states */
+    bool is_in_step; /* every party has receipted all of ours, all we hold of theirs is folded, and no state compared last was another */
     size_t party_count; /* counterparts */
     struct in_step_party parties[PARTIES_MAX];
 };

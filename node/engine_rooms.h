@@ -72,8 +72,10 @@ void engine_news(struct engine *engine);
 void engine_say_fork(struct engine *engine, const struct shared *shared, const char *from);
 /* Says so when entries were taken and our clock kept us from signing for them. */
 void engine_say_no_receipt(struct engine *engine, const char *from, const struct taken *taken);
-/* Both sides of `shared` hold the same: remembers it, and counts it as an answer after a restore. */
+/* Both sides of `shared` hold the same and compute the same state: remembers it, and counts it as an answer after a restore. */
 void engine_agreed(struct engine *engine, const struct shared *shared);
+/* Both hold the same entries and compute different states, unless one of them holds back (zeros): says and remembers it. */
+void engine_compare_states(struct engine *engine, const struct shared *shared, const struct hash *ours, const struct hash *theirs);
 
 /* dialer.c */
 void dialer_start(struct engine *engine);

@@ -232,7 +232,11 @@ static bool on_frontier(struct engine *engine, struct visitor *v, struct reader 
             struct detail same = {.relationship = shared->id, .is_same = true};
             detail_write(&plain, &same);
             engine_agreed(engine, shared);
-        } else is_fine = write_detail(engine, shared, &plain, e);
+            continue;
+        }
+        if (hash_equal(&ours.digest, &theirs[i].digest))
+            engine_compare_states(engine, shared, &ours.state, &theirs[i].state);
+        is_fine = write_detail(engine, shared, &plain, e);
     }
     free(theirs);
     return is_fine && answer_sealed(engine, v, slot, &plain, e);

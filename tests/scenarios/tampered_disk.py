@@ -88,6 +88,14 @@ def main():
             claim(disk.findings(), "a changed %s table is found" % name)
             rebuilt = bolt.run("rebuild", codes=(0,))["relationships"][0]
             claim(not rebuilt["same"] and not disk.findings(), "and a rebuild mends it")
+        acme.start()
+        disk.run("UPDATE relationship SET state = zeroblob(2048)")
+        bolt.sync()
+        claim(not bolt.status()["in_step"] and not acme.status()["in_step"], "equal entries, another state: not in step")
+        bolt.run("rebuild", codes=(0,))
+        bolt.sync()
+        claim(bolt.status()["in_step"] and acme.status()["in_step"], "and in step again after a rebuild")
+        acme.stop()
         last = disk.run("SELECT relationship, feed, position FROM entry ORDER BY feed, position DESC LIMIT 1")[0]
         disk.run("DELETE FROM entry WHERE relationship = ? AND feed = ? AND position = ?", *last)
         claim(disk.findings(), "a missing entry is found")
