@@ -214,6 +214,7 @@ static bool send_watch(struct engine *engine, struct dial *d, struct err *e)
 
 static bool jobs_add(struct dial *d, const struct job *jobs, size_t count, struct err *e)
 {
+    if (count == 0) return true;
     if (d->job_count + count > d->job_cap) {
         size_t cap = 2 * (d->job_count + count);
         struct job *grown = realloc(d->jobs, cap * sizeof *grown);
