@@ -132,7 +132,8 @@ static void stop_server(struct bench *b)
     b->server = 0;
 }
 
-static void sync_once(struct bench *b, struct engine_counts *out)
+/* Returns how long the exchange took, from dialling to the last commit; opening and closing the home are not in it. */
+static double sync_once(struct bench *b, struct engine_counts *out)
 {
     struct home *home = open_home(b, &b->bolt);
     struct link *link = NULL;
@@ -140,10 +141,13 @@ static void sync_once(struct bench *b, struct engine_counts *out)
     struct err e = {0};
     if (!link_open(&link, &e)) stop(b, "link", &e);
     struct runner_options options = {.home = home, .link = link, .voice = &voice, .is_once = true};
+    double start = seconds();
     if (!runner_run(&options, &outcome, &e) || outcome.counts.partners_reached == 0) stop(b, outcome.failure, &e);
+    double took = seconds() - start;
     *out = outcome.counts;
     link_close(link);
     home_close(home);
+    return took;
 }
 
 static void pair(struct bench *b)
@@ -233,9 +237,7 @@ static void print_rate(const char *name, double entries, double took)
 static void copy(struct bench *b, const char *name)
 {
     struct engine_counts counts;
-    double start = seconds();
-    sync_once(b, &counts);
-    double took = seconds() - start;
+    double took = sync_once(b, &counts);
     print_rate(name, (double)counts.entries_received, took);
     printf("%s_bytes_received %llu bytes\n%s_round_trips %llu\n", name, (unsigned long long)counts.bytes_received, name,
            (unsigned long long)counts.round_trips);
