@@ -139,7 +139,6 @@ QUERY(item_shown,
       "SELECT p.code, i.number FROM item i JOIN party p ON p.relationship = i.relationship AND p.party = i.party"
       " WHERE i.relationship = $1 AND i.item = $2")
 QUERY(item_entry, "SELECT entry FROM item WHERE relationship = $1 AND item = $2")
-QUERY(charter, "SELECT item FROM item WHERE relationship = $1 AND noun = 'charter' LIMIT 1")
 QUERY(items_of,
       "SELECT item FROM change WHERE relationship = $1 AND proposal = $2"
       " UNION SELECT item FROM statement WHERE relationship = $1 AND statement = $2"
