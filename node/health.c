@@ -41,54 +41,28 @@ static bool next_id(span *left, struct relationship_id *out)
     return true;
 }
 
-/* Learns our log key in a relationship, from our certificate there. */
-static bool own_learn(struct home *home, const struct relationship_id *id, struct err *e)
+struct marking {
+    struct marker *out;
+    struct err *e;
+    bool is_fine;
+};
+
+static bool mark_feed(void *self, const struct relationship_id *id, const struct key_public *log_key, uint64_t size,
+                      const struct hash *root)
 {
-    OWNED_BUFFER note = {0};
-    struct certificate certificate = {0};
-    if (marker_find(&home->own, id)) return true;
-    if (!relationship_own_certificate(home->store, id, &note, e)) return false;
-    if (!certificate_read(buffer_span(&note), &certificate, e)) return false;
-    const struct marker_feed feed = {.relationship = *id, .log_key = certificate.log, .size = 1};
-    return !certificate.has_log || marker_add(&home->own, &feed, e);
+    struct marking *m = self;
+    const struct marker_feed feed = {*id, *log_key, size, *root};
+    return m->is_fine = marker_add(m->out, &feed, m->e);
 }
 
-/* What our feeds are now, by the database. Each is read at one moment, and none ever shrinks. */
+/* What our feeds are now, by the database: all read at one moment, and none ever shrinks. */
 static bool marker_now(struct home *home, struct marker *out, struct err *e)
 {
-    OWNED_BUFFER ids = {0};
-    struct relationship_id id = {0};
-    if (!relationship_ids(home->store, &ids, e)) return false;
-    for (span left = buffer_span(&ids); next_id(&left, &id);)
-        if (!own_learn(home, &id, e)) return false;
-
+    struct marking m = {out, e, true};
     out->owner = home->organisation.identity;
     out->place = home->place;
     out->machine = home->machine;
-    for (size_t i = 0; i < home->own.feed_count; i++) {
-        struct marker_feed own = home->own.feeds[i];
-        struct feed feed = {0};
-        struct err why = {0};
-        if (feed_load(home->store, &own.relationship, &own.log_key, 0, &feed, &why)) {
-            own.size = feed.edge.size;
-            own.root = feed.root;
-            if (!marker_add(out, &own, e)) return false;
-        } else if (why.code != ERR_MISSING) {
-            return err_set(e, why.code, "%s", why.said);
-        }
-    }
-    return true;
-}
-
-/* A marker names our log keys, which spares looking them up in certificates. */
-static bool own_learn_from(struct home *home, const struct marker *marker, struct err *e)
-{
-    if (!key_public_equal(&marker->owner, &home->organisation.identity)) return true;
-    for (size_t i = 0; i < marker->feed_count; i++)
-        if (!marker_find(&home->own, &marker->feeds[i].relationship) &&
-            !marker_add(&home->own, &marker->feeds[i], e))
-            return false;
-    return true;
+    return feeds_own_each(home->store, mark_feed, &m, e) && m.is_fine;
 }
 
 static bool lock_open(struct home *home, struct err *e)
@@ -260,8 +234,6 @@ static bool health_judge(struct home *home, struct err *e)
     OWNED_MARKER_PAIR pair = {0};
     OWNED_MARKER now = {0};
     if (!marker_files_read(&home->marker_files, &pair, e)) return false;
-    if (!own_learn_from(home, &pair.home, e) || !own_learn_from(home, &pair.mirror, e))
-        return false;
     if (!marker_now(home, &now, e) || !waits_load(home, e)) return false;
 
     enum health judged = marker_judge(pair.has_home ? &pair.home : NULL,
@@ -376,6 +348,21 @@ static bool remove_wait(void *self, struct err *e)
                     e))
         return false;
     return !found || waits_save(r->home, buffer_span(&rest), e);
+}
+
+bool home_goes_on(struct home *home, const struct relationship_id *id, struct err *e)
+{
+    char hex[2 * sizeof id->bytes + 1] = {0};
+    span line = {0}, named = {0};
+    OWNED_BUFFER rest = {0};
+    if (!waits_load(home, e)) return false;
+    (void)hex_write(relationship_span(id), hex, sizeof hex);
+    for (span lines = buffer_span(&home->waits); span_take_until(&lines, '\n', &line);) {
+        span whole = span_of(line.at, line.len + 1), left = line;
+        bool is_ours = span_take_until(&left, ' ', &named) && span_equal(named, span_text(hex));
+        if (!is_ours && !buffer_put(&rest, whole, e)) return false;
+    }
+    return rest.len == home->waits.len || waits_save(home, buffer_span(&rest), e);
 }
 
 bool home_returned(struct home *home, const struct relationship_id *id, const char *code,

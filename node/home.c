@@ -97,29 +97,44 @@ bool home_receipt_key_renew(struct home *home, struct err *e)
     return keyring_receipt_key_renew(&home->keys, e);
 }
 
+/* A restored home learns from its counterparts of a feed that it began after the backup. */
+static bool lost_log_key(struct err *e)
+{
+    (void)err_set(e, ERR_MISSING, "the key of our newest feed is not in this home: it was begun after the backup");
+    return err_next(e, "`counterpart doctor --new-feed` goes on in another one");
+}
+
 bool home_log_key(struct home *home, const struct relationship_id *id,
                   const struct signing_key **out, struct err *e)
 {
-    return keyring_log_key(&home->keys, id, out, e);
+    struct feed own = {0};
+    struct err why = {0};
+    bool is_begun = feed_own(home->store, id, &own, &why);
+    if (!is_begun && why.code != ERR_MISSING) return err_set(e, why.code, "%s", why.said);
+    if (!keyring_log_key(&home->keys, id, own.ordinal, out, e)) {
+        if (own.ordinal > 0 && e && e->code == ERR_MISSING) (void)lost_log_key(e);
+        return false;
+    }
+    return !is_begun || key_public_equal(signing_key_public(*out), &own.log_key) || lost_log_key(e);
 }
 
-bool home_log_key_make(struct home *home, const struct relationship_id *id,
+bool home_log_key_make(struct home *home, const struct relationship_id *id, unsigned ordinal,
                        const struct signing_key **out, struct err *e)
 {
-    return keyring_log_key_make(&home->keys, id, out, e);
+    return keyring_log_key_make(&home->keys, id, ordinal, out, e);
 }
 
-void home_log_key_unmake(struct home *home, const struct relationship_id *id)
+void home_log_key_unmake(struct home *home, const struct relationship_id *id, unsigned ordinal)
 {
-    keyring_log_key_unmake(&home->keys, id);
+    keyring_log_key_unmake(&home->keys, id, ordinal);
 }
 
-bool home_certify(struct home *home, const struct relationship_id *id, struct sink *out,
+bool home_certify(struct home *home, const struct relationship_id *id, unsigned ordinal, struct sink *out,
                   struct err *e)
 {
     const struct organisation *o = &home->organisation;
     const struct signing_key *log_key = NULL;
-    if (!home_log_key(home, id, &log_key, e) || !home_keys(home, e)) return false;
+    if (!keyring_log_key(&home->keys, id, ordinal, &log_key, e) || !home_keys(home, e)) return false;
     struct certificate c = {
         .relationship = *id,
         .identity = o->identity,
@@ -285,7 +300,6 @@ void home_close(struct home *home)
 {
     if (!home) return;
     keyring_wipe(&home->keys);
-    marker_wipe(&home->own);
     marker_wipe(&home->written);
     buffer_wipe(&home->waits);
     if (home->lock >= 0) (void)close(home->lock);

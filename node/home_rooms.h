@@ -52,11 +52,11 @@ const struct signing_key *keyring_identity_key(const struct keyring *ring);
 const struct signing_key *keyring_receipt_key(const struct keyring *ring);
 const struct transport_key *keyring_transport_key(const struct keyring *ring);
 MUST_USE bool keyring_receipt_key_renew(struct keyring *ring, struct err *e);
-MUST_USE bool keyring_log_key(struct keyring *ring, const struct relationship_id *id, const struct signing_key **out,
-                              struct err *e);
-MUST_USE bool keyring_log_key_make(struct keyring *ring, const struct relationship_id *id,
+MUST_USE bool keyring_log_key(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
+                              const struct signing_key **out, struct err *e);
+MUST_USE bool keyring_log_key_make(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
                                    const struct signing_key **out, struct err *e);
-void keyring_log_key_unmake(struct keyring *ring, const struct relationship_id *id);
+void keyring_log_key_unmake(struct keyring *ring, const struct relationship_id *id, unsigned ordinal);
 
 /* ---- health.c: also home_health and what stands below it in home.h ---- */
 
@@ -75,7 +75,6 @@ struct home {
     struct marker_files marker_files;
     struct file_identity place;
     struct hash machine;
-    struct marker own;     /* which log keys are ours; the sizes mean nothing */
     struct marker written; /* what both files say, as far as we know */
     bool is_written;
     int lock; /* whoever holds it may write the marker; -1 before it is opened */

@@ -9,15 +9,17 @@
 
 struct log_key {
     struct relationship_id id;
+    unsigned ordinal; /* of the feed it signs */
     struct signing_key *key;
 };
 
 /* ---- key files ---- */
 
-static void log_key_name(const struct relationship_id *id, char *out, size_t cap)
+static void log_key_name(const struct relationship_id *id, unsigned ordinal, char *out, size_t cap)
 {
-    char hex[2 * sizeof id->bytes + 1] = {0};
-    (void)snprintf(out, cap, "keys/log-%s.key", hex_write(relationship_span(id), hex, sizeof hex));
+    char hex[2 * sizeof id->bytes + 1] = {0}, next[16] = {0};
+    if (ordinal > 0) (void)snprintf(next, sizeof next, "-%u", ordinal);
+    (void)snprintf(out, cap, "keys/log-%s%s.key", hex_write(relationship_span(id), hex, sizeof hex), next);
 }
 
 /* The files of the world say nothing about permissions, so we look ourselves. */
@@ -166,15 +168,16 @@ const struct transport_key *keyring_transport_key(const struct keyring *ring)
 
 /* ---- log keys ---- */
 
-static struct log_key *log_key_find(struct keyring *ring, const struct relationship_id *id)
+static struct log_key *log_key_find(struct keyring *ring, const struct relationship_id *id, unsigned ordinal)
 {
     for (size_t i = 0; i < ring->log_key_count; i++)
-        if (span_equal(relationship_span(&ring->log_keys[i].id), relationship_span(id)))
+        if (ring->log_keys[i].ordinal == ordinal &&
+            span_equal(relationship_span(&ring->log_keys[i].id), relationship_span(id)))
             return &ring->log_keys[i];
     return NULL;
 }
 
-static bool log_key_keep(struct keyring *ring, const struct relationship_id *id,
+static bool log_key_keep(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
                          const uint8_t seed[KEY_SEED_BYTES], const struct signing_key **out,
                          struct err *e)
 {
@@ -185,33 +188,33 @@ static bool log_key_keep(struct keyring *ring, const struct relationship_id *id,
     if (!grown) return err_memory(e);
     ring->log_keys = grown;
     *out = key;
-    ring->log_keys[ring->log_key_count++] = (struct log_key){*id, GIVE(key)};
+    ring->log_keys[ring->log_key_count++] = (struct log_key){*id, ordinal, GIVE(key)};
     return true;
 }
 
-bool keyring_log_key(struct keyring *ring, const struct relationship_id *id,
-                  const struct signing_key **out, struct err *e)
+bool keyring_log_key(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
+                     const struct signing_key **out, struct err *e)
 {
-    const struct log_key *held = log_key_find(ring, id);
+    const struct log_key *held = log_key_find(ring, id, ordinal);
     if (held) {
         *out = held->key;
         return true;
     }
     char name[80] = {0};
     uint8_t seed[KEY_SEED_BYTES] = {0};
-    log_key_name(id, name, sizeof name);
-    bool is_open = seed_read(ring, name, KEY_LOG, seed, e) && log_key_keep(ring, id, seed, out, e);
+    log_key_name(id, ordinal, name, sizeof name);
+    bool is_open = seed_read(ring, name, KEY_LOG, seed, e) && log_key_keep(ring, id, ordinal, seed, out, e);
     secret_wipe(seed, sizeof seed);
     return is_open;
 }
 
-bool keyring_log_key_make(struct keyring *ring, const struct relationship_id *id,
-                       const struct signing_key **out, struct err *e)
+bool keyring_log_key_make(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
+                          const struct signing_key **out, struct err *e)
 {
     char name[80] = {0}, path[FILE_PATH_MAX] = {0};
     struct file_identity there = {0};
     struct err missing = {0};
-    log_key_name(id, name, sizeof name);
+    log_key_name(id, ordinal, name, sizeof name);
     (void)home_file(path, ring->folder, name);
     const struct world *world = ring->world;
     if (world->files->identity(world->self, path, &there, &missing)) {
@@ -223,17 +226,17 @@ bool keyring_log_key_make(struct keyring *ring, const struct relationship_id *id
     if (missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
     uint8_t seed[KEY_SEED_BYTES] = {0};
     bool is_made = seed_make(world, ring->folder, name, KEY_LOG, passphrase_of(ring), seed, e) &&
-                   log_key_keep(ring, id, seed, out, e);
+                   log_key_keep(ring, id, ordinal, seed, out, e);
     secret_wipe(seed, sizeof seed);
     return is_made;
 }
 
-void keyring_log_key_unmake(struct keyring *ring, const struct relationship_id *id)
+void keyring_log_key_unmake(struct keyring *ring, const struct relationship_id *id, unsigned ordinal)
 {
     char name[80] = {0}, path[FILE_PATH_MAX] = {0};
-    log_key_name(id, name, sizeof name);
+    log_key_name(id, ordinal, name, sizeof name);
     (void)home_file(path, ring->folder, name);
-    struct log_key *held = log_key_find(ring, id);
+    struct log_key *held = log_key_find(ring, id, ordinal);
     if (held) {
         signing_key_free(held->key);
         *held = ring->log_keys[--ring->log_key_count];
