@@ -1,6 +1,6 @@
 /*
  * succession - a party goes on in a new feed when its feed cannot go on: it has forked, it rests on a counterpart's fork,
- * or its end was lost with a disk and a person does not wait for the counterparts to return it (FORMAT.md section 4).
+ * or its end was lost with a disk and a person does not wait for the counterparts to return it (FORMAT.md section 11).
  *
  * The new feed is countersigned by every counterpart after its people have compared six check words. Until then nothing
  * said in it has effect.

@@ -105,7 +105,7 @@ enum effect {
     /* The caller finds these two as well, and does not fold the entry: it does not seal either. */
     EFFECT_FRONT_OPEN,      /* its front leaves out what it rests on */
     EFFECT_CONTESTED,       /* R9: rests on a fork */
-    /* And these two of feeds that follow one another (FORMAT.md section 4). */
+    /* And these two of feeds that follow one another (FORMAT.md section 11). */
     EFFECT_ENDED,           /* its party goes on in a successor feed, which leaves it out */
     EFFECT_NOT_COUNTERSIGNED, /* it stands in a successor feed that not everybody had countersigned in its past */
 };

@@ -1,6 +1,6 @@
 /*
  * Successor feeds: a party whose feed cannot go on (it has forked, rests on another's fork, or its end was lost with a
- * disk) goes on in a new one. FORMAT.md section 4.
+ * disk) goes on in a new one. FORMAT.md section 11.
  */
 #include "store/members.h"
 

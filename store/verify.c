@@ -3,6 +3,7 @@
  * First the bytes of each feed in one pass, then, when they are right, the fold.
  */
 #include "store/fold.h"
+#include "store/members.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -353,6 +354,19 @@ static void header_check(struct walk *w, uint64_t index, const struct header *h,
     else if (h->index != index) report(w->v, where, "it names index %" PRIu64, h->index);
 }
 
+/* A successor feed begins with its party's certificate for its key. */
+static void beginning_check(struct walk *w, const char *where, const struct header *h, span body)
+{
+    const struct checked_feed *f = w->feed;
+    struct certificate c;
+    unsigned ordinal = 0;
+    if (!successor_read(w->v->id, h, body, &c, &ordinal) || ordinal != f->ordinal)
+        report(w->v, where, "it does not begin a successor feed of ordinal %u", f->ordinal);
+    else if (f->party < PARTIES_MAX && w->v->is_certified[f->party] &&
+             !key_public_equal(&w->v->certificates[f->party].identity, &c.identity))
+        report(w->v, where, "its identity key is not the one %s is known by", party_name(w->v, f->party));
+}
+
 static void body_check(struct walk *w, uint64_t index, const struct header *h,
                        const struct rows *rows)
 {
@@ -372,6 +386,7 @@ static void body_check(struct walk *w, uint64_t index, const struct header *h,
         place(w, where, sizeof where, index, "body");
         if (w->feed->party == 0 && (h->verb == VERB_OPEN || h->verb == VERB_PAIR))
             certificate_check(w->v, where, h, body);
+        if (w->feed->ordinal > 0 && index == 0) beginning_check(w, where, h, body);
         return;
     }
     place(w, where, sizeof where, index, is_size ? "body or salt" : "body");
