@@ -47,5 +47,9 @@ struct link_counts {
     uint64_t sent_messages, sent_bytes, received_messages, received_bytes;
 };
 void link_counts(const struct link *link, struct link_counts *out);
-void link_close(struct link *link); /* sends what was answered, closes every socket, frees everything */
+/*
+ * Sends what was answered, closes every socket, frees everything. Listens to the end: who dials meanwhile sees a pipe
+ * come up and go at once.
+ */
+void link_close(struct link *link);
 OWNABLE(struct link *, link_close)
