@@ -1,5 +1,5 @@
 /*
- * link - nng REQ/REP as events and actions (node/event.h). The only room that names nng (1.5.2).
+ * link - nng REQ/REP as events and actions (node/event.h). Its rooms, link_*.c, are the only ones that name nng (1.5.2).
  *
  * Known traps of nng 1.5.2, all met here: REQ resends by default (NNG_OPT_REQ_RESENDTIME is set to -1) and receives
  * without limit (NNG_OPT_RECVMAXSZ is set on every socket before it listens or dials); receiving on a request must not
