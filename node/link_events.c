@@ -120,7 +120,7 @@ static void tidy(struct link *link)
     bool is_untidy = link->is_untidy;
     link->is_untidy = false;
     mailbox_unlock(link);
-    if (is_untidy && link->has_reply) {
+    if ((is_untidy || link->is_short) && link->has_reply) {
         visitors_drop_stuck(link);
         slots_post_receives(link);
     }

@@ -138,6 +138,7 @@ struct link {
     struct dial *dials[LINK_DIALS_MAX];
     size_t watched_count;
     uint64_t watch_at_ms;
+    bool is_short; /* of memory for receives: tried again at every link_next, since perhaps none is posted */
     struct refusal refusals[REFUSALS_MAX];
     nng_msg *taken; /* what the last event's bytes are in */
     struct link_counts counts;

@@ -110,9 +110,17 @@ void slots_post_receives(struct link *link)
             link->receiver_count++;
         }
         mailbox_unlock(link);
-        if (slot) nng_ctx_recv(slot->context, slot->receive);
-        else if (is_enough || link->slot_count == LINK_SLOTS_MAX || !slot_new(link)) return;
+        if (slot) {
+            nng_ctx_recv(slot->context, slot->receive);
+            continue;
+        }
+        if (is_enough || link->slot_count == LINK_SLOTS_MAX) break;
+        if (!slot_new(link)) {
+            link->is_short = true;
+            return;
+        }
     }
+    link->is_short = false;
 }
 
 void network_answer(void *self, uint64_t number, span frame)
