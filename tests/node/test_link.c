@@ -1189,7 +1189,6 @@ int main(void)
         cmocka_unit_test(a_host_without_a_name_fails),
         cmocka_unit_test(an_address_in_use_is_refused),
         cmocka_unit_test(a_killed_peer_ends_its_requests_and_is_dialled_again),
-        cmocka_unit_test(a_request_half_sent_to_a_killed_peer_ends),
         cmocka_unit_test(a_peer_that_returns_is_found_again),
         cmocka_unit_test(a_peer_that_closes_and_returns_is_found_again),
         cmocka_unit_test(a_dropped_pipe_goes_on_both_sides),
@@ -1207,6 +1206,8 @@ int main(void)
         cmocka_unit_test(answers_handed_in_just_before_closing_go_out),
         cmocka_unit_test(closing_with_everything_under_way_is_quick),
         cmocka_unit_test(closing_nothing_is_fine),
+        /* The last one: nng's clean-up may, rarely, stand still from then on in this process (node/link.h). */
+        cmocka_unit_test(a_request_half_sent_to_a_killed_peer_ends),
     };
     alarm(HANG_S);
     return cmocka_run_group_tests(tests, NULL, NULL);
