@@ -1,7 +1,7 @@
 /*
  * event - how the network reaches the engine, and the engine the network.
  *
- * Events go in (engine_step), actions come out as calls of `struct network`. node/link.c turns nng into these;
+ * Events go in (engine_step), actions come out as calls of `struct network`. node/link turns nng into these;
  * tests hand in their own network, in one process, from a seed.
  */
 #pragma once

@@ -1,5 +1,5 @@
 /*
- * link - nng REQ/REP as events and actions (node/event.h). The only room that names nng (1.5.2).
+ * link - nng REQ/REP as events and actions (node/event.h). Its rooms, link_*.c, are the only ones that name nng (1.5.2).
  *
  * Known traps of nng 1.5.2, all met here: REQ resends by default (NNG_OPT_REQ_RESENDTIME is set to -1) and receives
  * without limit (NNG_OPT_RECVMAXSZ is set on every socket before it listens or dials); receiving on a request must not
@@ -47,5 +47,9 @@ struct link_counts {
     uint64_t sent_messages, sent_bytes, received_messages, received_bytes;
 };
 void link_counts(const struct link *link, struct link_counts *out);
-void link_close(struct link *link); /* sends what was answered, closes every socket, frees everything */
+/*
+ * Sends what was answered, closes every socket, frees everything. Listens to the end: who dials meanwhile sees a pipe
+ * come up and go at once.
+ */
+void link_close(struct link *link);
 OWNABLE(struct link *, link_close)

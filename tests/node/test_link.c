@@ -22,9 +22,11 @@
 #include <unistd.h>
 
 #define ANYWHERE "tcp://127.0.0.1:0"
-#define SOON_MS 5000 /* by when whatever must happen has happened */
+#define SOON_MS 60000 /* by when whatever must happen has happened, however busy the machine is */
+#define PASSING_MS                                                                                 \
+    3000 /* enough for a request to reach the other side, and its end is waited for */
 #define STEP_MS 5
-#define HANG_S 240 /* the whole program is taken to hang after this */
+#define HANG_S 540 /* the whole program is taken to hang after this */
 
 /* ---- two nodes in one thread ---- */
 
@@ -54,10 +56,20 @@ static void listen_again(struct link *link, const char *address)
     link_next(link, 0, &event);
 }
 
-/* An address nobody listens at. */
-static void free_address(char bound[64])
+/* A socket that only holds on to its port: the system gives the port to nobody else, and whoever dials it is refused. */
+static int reserve_address(char bound[64])
 {
-    OWNED(link_close) struct link *link = new_listener(bound);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t len = sizeof address;
+    int yes = 1; /* so that a link can listen there all the same */
+    int holder = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(holder >= 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(setsockopt(holder, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
+    assert_int_equal(bind(holder, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(getsockname(holder, (struct sockaddr *)&address, &len), 0);
+    snprintf(bound, 64, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
+    return holder;
 }
 
 /* The next event of this kind; others are passed over. */
@@ -174,6 +186,14 @@ static void put_all(int peer, const void *at, size_t len)
     assert_int_equal(send(peer, at, len, MSG_NOSIGNAL), (ssize_t)len);
 }
 
+/* As much as there is room for just now. */
+static size_t put_some(int peer, const void *at, size_t len)
+{
+    ssize_t put = send(peer, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    assert_true(put > 0 || errno == EAGAIN);
+    return put > 0 ? (size_t)put : 0;
+}
+
 /* False when the other side has hung up. */
 static bool get_all(int peer, void *at, size_t len)
 {
@@ -232,14 +252,21 @@ static bool is_hung_up(int peer)
 
 static int bare_listen(char bound[64])
 {
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    socklen_t len = sizeof address;
+    int listener = reserve_address(bound);
+    assert_int_equal(listen(listener, 8), 0);
+    return listener;
+}
+
+/* Where an address is reserved. */
+static int bare_listen_at(const char *bound)
+{
+    struct sockaddr_in address = internet_address(bound);
+    int yes = 1;
     int listener = socket(AF_INET, SOCK_STREAM, 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_true(listener >= 0);
+    assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), 0);
     assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
     assert_int_equal(listen(listener, 8), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
-    snprintf(bound, 64, "tcp://127.0.0.1:%u", ntohs(address.sin_port));
     return listener;
 }
 
@@ -382,7 +409,7 @@ static void a_request_nobody_answers_ends_at_its_timeout(void **state)
     dial(ours, 1, bound);
     wait_for(ours, EVENT_LINK_UP);
 
-    network->request(network->self, 1, 9, span_text("parked"), 50);
+    network->request(network->self, 1, 9, span_text("parked"), PASSING_MS);
     struct event request = wait_for(theirs, EVENT_REQUEST);
     struct event unanswered = wait_for(ours, EVENT_UNANSWERED);
     answer(theirs, request.slot, "too late");
@@ -401,7 +428,7 @@ static void a_request_without_a_pipe_waits_until_its_timeout(void **state)
     char nowhere[64] = "";
     OWNED(link_close) struct link *ours = new_link();
     const struct network *network = link_network(ours);
-    free_address(nowhere);
+    int holder = reserve_address(nowhere);
 
     dial(ours, 1, nowhere);
     network->request(network->self, 1, 3, span_text("hello?"), 200);
@@ -410,6 +437,7 @@ static void a_request_without_a_pipe_waits_until_its_timeout(void **state)
     wait_for_both(ours, EVENT_DIAL_FAILED, &failed, EVENT_UNANSWERED, &unanswered);
     assert_int_equal(unanswered.tag, 3);
     assert_int_equal(unanswered.why, ERR_TIME);
+    close(holder);
 }
 
 static void the_largest_frame_passes_both_ways(void **state)
@@ -547,11 +575,34 @@ static void a_pipe_with_too_many_parked_requests_is_dropped(void **state)
     close(modest);
 }
 
-/* Nothing but the mailbox's room, nng's one message for the pipe and the sockets' buffers takes in what is sent. */
+#define SMALL_BUFFER (64 * 1024)
+
+/* Left alone, the system lets a connection's buffers grow to dozens of MiB. Whoever connects after this inherits it. */
+static void keep_buffers_small(const char *bound)
+{
+    enum { FILES = 1024 };
+    struct sockaddr_in wanted = internet_address(bound);
+    int small = SMALL_BUFFER, listener_count = 0;
+    for (int file = 0; file < FILES; file++) {
+        struct sockaddr_in found = {0};
+        socklen_t found_bytes = sizeof found;
+        int is_listener = 0;
+        socklen_t bytes = sizeof is_listener;
+        if (getsockopt(file, SOL_SOCKET, SO_ACCEPTCONN, &is_listener, &bytes) != 0 || !is_listener)
+            continue;
+        if (getsockname(file, (struct sockaddr *)&found, &found_bytes) != 0) continue;
+        if (found.sin_port != wanted.sin_port) continue;
+        assert_int_equal(setsockopt(file, SOL_SOCKET, SO_RCVBUF, &small, sizeof small), 0);
+        listener_count++;
+    }
+    assert_int_equal(listener_count, 1);
+}
+
+/* Nothing but the mailbox's room, nng's two messages for the pipe and the sockets' buffers takes in what is sent. */
 static void a_slow_node_slows_its_partner_down(void **state)
 {
     (void)state;
-    enum { FRAMES = 64, BODY = FRAME_BYTES_MAX };
+    enum { FRAMES = 64, BODY = FRAME_BYTES_MAX, TAKEN_IN = 16 + 2, BUFFERED = 1 };
     char bound[64] = "";
     OWNED(link_close) struct link *theirs = new_listener(bound);
     OWNED_BUFFER bytes = {0};
@@ -566,31 +617,31 @@ static void a_slow_node_slows_its_partner_down(void **state)
         memset(&bytes.at[bytes.len + out.len], i, BODY);
         bytes.len += 8 + 4 + BODY;
     }
+    keep_buffers_small(bound);
     int peer = bare_client(bound, 1);
+    assert_int_equal(setsockopt(peer, SOL_SOCKET, SO_SNDBUF, &(int){SMALL_BUFFER}, sizeof(int)), 0);
     struct pollfd room = {.fd = peer, .events = POLLOUT};
 
-    while (sent < bytes.len && poll(&room, 1, 500) == 1) {
-        ssize_t put = send(peer, &bytes.at[sent], bytes.len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (put > 0) sent += (size_t)put;
-    }
+    /* The longer this waits, the more goes out, up to the bound: a busy machine makes the claim weaker, never wrong. */
+    while (sent < bytes.len && poll(&room, 1, 500) == 1)
+        sent += put_some(peer, &bytes.at[sent], bytes.len - sent);
     size_t swallowed = sent;
-    while (taken_count < FRAMES) {
-        struct event request = wait_for(theirs, EVENT_REQUEST);
+    for (int waited_ms = 0; taken_count < FRAMES && waited_ms < SOON_MS;) {
+        struct event request = {0};
+        if (sent < bytes.len) sent += put_some(peer, &bytes.at[sent], bytes.len - sent);
+        link_next(theirs, STEP_MS, &request);
+        if (request.kind == EVENT_TIMER) waited_ms += STEP_MS;
+        if (request.kind != EVENT_REQUEST) continue;
         assert_int_equal(request.bytes.len, BODY);
         uint8_t number = request.bytes.at[BODY - 1];
         assert_true(number < FRAMES && !is_taken[number]);
         is_taken[number] = true;
         taken_count++;
         answer(theirs, request.slot, "");
-        while (sent < bytes.len && poll(&room, 1, 0) == 1) {
-            ssize_t put =
-                send(peer, &bytes.at[sent], bytes.len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-            if (put <= 0) break;
-            sent += (size_t)put;
-        }
     }
 
-    assert_true(swallowed < (size_t)40 * 1024 * 1024);
+    assert_int_equal(taken_count, FRAMES);
+    assert_true(swallowed <= (size_t)(TAKEN_IN + BUFFERED) * FRAME_BYTES_MAX);
     assert_int_equal(sent, bytes.len);
     close(peer);
 }
@@ -602,7 +653,7 @@ static void dialling_where_nobody_listens_fails_with_the_reason(void **state)
     (void)state;
     char nowhere[64] = "";
     OWNED(link_close) struct link *ours = new_link();
-    free_address(nowhere);
+    int holder = reserve_address(nowhere);
 
     dial(ours, 3, nowhere);
 
@@ -610,6 +661,7 @@ static void dialling_where_nobody_listens_fails_with_the_reason(void **state)
     assert_int_equal(failed.dial, 3);
     assert_non_null(strstr(failed.said, nowhere));
     assert_non_null(strstr(failed.said, "refused"));
+    close(holder);
 }
 
 static void dialling_again_after_a_failure_works(void **state)
@@ -618,7 +670,7 @@ static void dialling_again_after_a_failure_works(void **state)
     char nowhere[64] = "";
     OWNED(link_close) struct link *theirs = new_link();
     OWNED(link_close) struct link *ours = new_link();
-    free_address(nowhere);
+    int holder = reserve_address(nowhere);
     dial(ours, 3, nowhere);
     ask(ours, 3, 1, "patient");
     wait_for(ours, EVENT_DIAL_FAILED);
@@ -630,6 +682,7 @@ static void dialling_again_after_a_failure_works(void **state)
 
     wait_for(ours, EVENT_LINK_UP);
     assert_bytes(wait_served(ours, theirs, EVENT_ANSWER), "patient");
+    close(holder);
 }
 
 static void an_address_of_another_kind_is_refused(void **state)
@@ -710,12 +763,13 @@ static void a_request_half_sent_to_a_killed_peer_ends(void **state)
     char bound[64] = "";
     OWNED(link_close) struct link *ours = new_link();
     const struct network *network = link_network(ours);
-    int listener = bare_listen(bound);
+    int holder = reserve_address(bound);
+    int listener = bare_listen_at(bound);
     dial(ours, 1, bound);
     int peer = bare_accept(listener);
     wait_for(ours, EVENT_LINK_UP);
     for (uint64_t tag = 0; tag < COUNT; tag++)
-        network->request(network->self, 1, tag, span_of(big, sizeof big), 3000);
+        network->request(network->self, 1, tag, span_of(big, sizeof big), PASSING_MS);
 
     bare_kill(peer);
     close(listener);
@@ -728,26 +782,54 @@ static void a_request_half_sent_to_a_killed_peer_ends(void **state)
         if (unanswered.why == ERR_CLOSED) closed_count++;
     }
     assert_true(closed_count > 0);
+    close(holder);
 }
 
 static void a_peer_that_returns_is_found_again(void **state)
 {
     (void)state;
     char bound[64] = "";
-    struct link *theirs = new_listener(bound);
+    OWNED(link_close) struct link *theirs = new_link();
     OWNED(link_close) struct link *ours = new_link();
+    int holder = reserve_address(bound);
+    int listener = bare_listen_at(bound);
+    dial(ours, 1, bound);
+    int peer = bare_accept(listener);
+    struct event up = wait_for(ours, EVENT_LINK_UP);
+
+    close(listener); /* first, so that nobody is found before the peer returns */
+    bare_kill(peer);
+    assert_int_equal(wait_for(ours, EVENT_LINK_DOWN).pipe, up.pipe);
+    listen_again(theirs, bound);
+
+    assert_int_not_equal(wait_for(ours, EVENT_LINK_UP).pipe, up.pipe);
+    ask(ours, 1, 1, "welcome back");
+    assert_bytes(wait_served(ours, theirs, EVENT_ANSWER), "welcome back");
+    close(holder);
+}
+
+static void a_peer_that_closes_and_returns_is_found_again(void **state)
+{
+    (void)state;
+    char bound[64] = "";
+    struct link *old = new_link();
+    OWNED(link_close) struct link *new = new_link();
+    OWNED(link_close) struct link *ours = new_link();
+    int holder = reserve_address(bound);
+    listen_again(old, bound);
     dial(ours, 1, bound);
     wait_for(ours, EVENT_LINK_UP);
 
-    link_close(theirs);
+    link_close(old);
     wait_for(ours, EVENT_LINK_DOWN);
-    theirs = new_link();
-    listen_again(theirs, bound);
+    listen_again(new, bound);
 
-    wait_for(ours, EVENT_LINK_UP);
+    /* While the old one closes, dialling again may reach it once more, for a moment: an event of ours that a pipe is up
+       may be about that one. The new one's own event cannot be. */
+    wait_for(new, EVENT_PIPE_OPENED);
     ask(ours, 1, 1, "welcome back");
-    assert_bytes(wait_served(ours, theirs, EVENT_ANSWER), "welcome back");
-    link_close(theirs);
+    assert_bytes(wait_served(ours, new, EVENT_ANSWER), "welcome back");
+    close(holder);
 }
 
 static void a_dropped_pipe_goes_on_both_sides(void **state)
@@ -774,10 +856,9 @@ static void a_dropped_pipe_goes_on_both_sides(void **state)
 static void hanging_up_forgets_everything_of_that_dial(void **state)
 {
     (void)state;
-    char bound[64] = "", nowhere[64] = "";
+    char bound[64] = "";
     OWNED(link_close) struct link *theirs = new_listener(bound);
     OWNED(link_close) struct link *ours = new_link();
-    free_address(nowhere);
     dial(ours, 1, bound);
     for (uint64_t tag = 0; tag < LINK_REQUESTS_MAX + 3; tag++) ask(ours, 1, tag, "forget me");
     wait_for(theirs, EVENT_REQUEST);
@@ -1059,7 +1140,7 @@ static void closing_with_everything_under_way_is_quick(void **state)
     char bound[64] = "", silent[64] = "", nowhere[64] = "";
     struct link *theirs = new_listener(bound), *ours = new_link();
     int listener = bare_listen(silent); /* takes the connection and never says a word */
-    free_address(nowhere);
+    int holder = reserve_address(nowhere);
     dial(ours, 1, bound);
     dial(ours, 2, silent);
     dial(ours, 3, nowhere);
@@ -1074,6 +1155,7 @@ static void closing_with_everything_under_way_is_quick(void **state)
     link_close(theirs);
 
     close(listener);
+    close(holder);
 }
 
 static void closing_nothing_is_fine(void **state)
@@ -1107,8 +1189,8 @@ int main(void)
         cmocka_unit_test(a_host_without_a_name_fails),
         cmocka_unit_test(an_address_in_use_is_refused),
         cmocka_unit_test(a_killed_peer_ends_its_requests_and_is_dialled_again),
-        cmocka_unit_test(a_request_half_sent_to_a_killed_peer_ends),
         cmocka_unit_test(a_peer_that_returns_is_found_again),
+        cmocka_unit_test(a_peer_that_closes_and_returns_is_found_again),
         cmocka_unit_test(a_dropped_pipe_goes_on_both_sides),
         cmocka_unit_test(hanging_up_forgets_everything_of_that_dial),
         cmocka_unit_test(hanging_up_at_once_is_harmless),
@@ -1124,6 +1206,8 @@ int main(void)
         cmocka_unit_test(answers_handed_in_just_before_closing_go_out),
         cmocka_unit_test(closing_with_everything_under_way_is_quick),
         cmocka_unit_test(closing_nothing_is_fine),
+        /* The last one: nng's clean-up may, rarely, stand still from then on in this process (node/link.h). */
+        cmocka_unit_test(a_request_half_sent_to_a_killed_peer_ends),
     };
     alarm(HANG_S);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,13 +7,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-# Sanitizer builds are several times slower.
-PATIENCE_S = float(os.environ.get("COUNTERPART_PATIENCE", "60"))
+# Sanitizer builds are several times slower, and so is a busy machine.
+PATIENCE_S = float(os.environ.get("COUNTERPART_PATIENCE", "180"))
 
 
 def program():
@@ -41,6 +42,18 @@ def wait_for(condition, what, seconds=PATIENCE_S):
         time.sleep(0.05)
 
 
+def reserve_address():
+    """An address for a daemon that comes and goes, and a socket that holds it.
+
+    As long as that is open, the system gives the port to nobody else, the daemon can listen there all the same, and
+    without it whoever dials is refused.
+    """
+    holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.bind(("127.0.0.1", 0))
+    return "tcp://127.0.0.1:%d" % holder.getsockname()[1], holder
+
+
 class Failed(Exception):
     def __init__(self, words, code, stdout, stderr):
         super().__init__("%s: exit %d\n%s\n%s" % (" ".join(words), code, stdout, stderr))
@@ -66,7 +79,7 @@ class Organisation:
             TZ="UTC",
         )
         self.daemon = None
-        self.address = None
+        self.address = self.holder = None
         self.options = []
 
     def init(self):
@@ -107,9 +120,11 @@ class Organisation:
 
     # ---- the daemon
 
-    def start(self):
+    def start(self, listen=None):
         """Starts the daemon, always on the same port, and waits until it listens."""
-        listen = self.address or "tcp://127.0.0.1:0"
+        if not listen and not self.holder:
+            self.address, self.holder = reserve_address()
+        listen = listen or self.address
         self.log = open(os.path.join(self.folder, self.code.lower() + ".log"), "a")
         self.daemon = subprocess.Popen(self.process(["serve", "--listen", listen, "--no-console", "--json", "--verbose"]),
                                        env=self.environment, stdout=subprocess.PIPE, stderr=self.log, text=True,

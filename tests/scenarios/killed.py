@@ -19,6 +19,7 @@ from counterpart import Failed, Group, claim, open_relationship, verify, wait_fo
 
 CHUNK = 50  # rows of one import
 PAUSE_S = 0.5  # at most so long between two kills
+WRITING_S = 600  # by when all is written; busy machines are slow at it
 
 
 class Writer(threading.Thread):
@@ -131,7 +132,7 @@ def main():
             writer.start()
         kill_many([acme, bolt], writers, kills, seed)
         for writer in writers:
-            wait_for(writer.is_done, "%s has written all" % writer.us.code)
+            wait_for(writer.is_done, "%s has written all" % writer.us.code, seconds=WRITING_S)
         wait_in_step(acme, bolt)
         acme.stop()
         bolt.stop()

@@ -13,7 +13,7 @@ def check_introduction(one, other, relationship):
 
 def main():
     with Group("ACME", "BOLT", "CORD") as (acme, bolt, cord):
-        acme.start()
+        acme.start("tcp://127.0.0.1:0")
         relationship = open_relationship(acme, [bolt, cord], "Acme, Bolt and Cord")
         for side in (bolt, cord):
             side.start()

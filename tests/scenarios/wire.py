@@ -10,7 +10,7 @@ import threading
 
 HELLO_BYTES = 8
 OURS = 0x7F  # the second byte of our own request ids; counting up from a random start, nng does not get there by chance
-ANSWER_WAIT_S = 20
+ANSWER_WAIT_S = 180
 
 
 def read_exactly(pipe, count):
