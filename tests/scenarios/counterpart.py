@@ -68,6 +68,7 @@ class Organisation:
         self.daemon = None
         self.address = None
         self.options = []
+        self.before_start = None  # called in the daemon's process before it begins
 
     def init(self):
         name = self.code.capitalize()
@@ -113,7 +114,7 @@ class Organisation:
         self.log = open(os.path.join(self.folder, self.code.lower() + ".log"), "a")
         self.daemon = subprocess.Popen(self.process(["serve", "--listen", listen, "--no-console", "--json", "--verbose"]),
                                        env=self.environment, stdout=subprocess.PIPE, stderr=self.log, text=True,
-                                       stdin=subprocess.DEVNULL)
+                                       stdin=subprocess.DEVNULL, preexec_fn=self.before_start)
         line = self.daemon.stdout.readline()
         if not line:
             raise AssertionError("%s's daemon did not start: exit %s" % (self.code, self.daemon.wait()))
