@@ -450,6 +450,7 @@ bool exchange_batch(struct home *home, const struct batch_request *request, stru
     struct message_batch b = {.relationship = shared->id, .log_key = feed.log_key, .from = request->from};
     if (!visible_head(home, shared, &feed, &b.head, e)) return false;
     if (b.head.size == 0 || request->from > b.head.size) return err_set(e, ERR_MISSING, "nothing to show of that feed");
+    if (!home_mark_covers(home, &shared->id, &feed.log_key, b.head.size, e)) return false;
     struct feed_nodes nodes = feed_nodes_of(store, &shared->id, &feed);
     uint64_t until = b.head.size;
     bool is_packed = false;

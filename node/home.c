@@ -486,6 +486,14 @@ static bool is_ahead(const struct marker *marker, const struct marker *now)
     return key_public_equal(&marker->owner, &now->owner) && marker_ahead(marker, now);
 }
 
+/* Do both files say what is so now? */
+static bool pair_says(const struct home *home, const struct marker_pair *pair, const struct marker *now)
+{
+    return pair->has_home && marker_equal(&pair->home, now) &&
+           (home->marker_files.mirror[0] == '\0' ||
+            (pair->has_mirror && marker_equal(&pair->mirror, now)));
+}
+
 /* Under the lock: nobody else writes meanwhile, so what is read now is not behind what is there. */
 static bool mark_locked(struct home *home, bool is_taken_as_it_is, struct err *e)
 {
@@ -499,7 +507,8 @@ static bool mark_locked(struct home *home, bool is_taken_as_it_is, struct err *e
         return err_set(e, ERR_REFUSED, "%s", home->health_words);
     }
     home->is_written = false;
-    if (!marker_files_write(&home->marker_files, &now, e)) return false;
+    /* Another process may have written it. */
+    if (!pair_says(home, &pair, &now) && !marker_files_write(&home->marker_files, &now, e)) return false;
     marker_move(&home->written, &now);
     home->is_written = true;
     return true;
@@ -513,8 +522,33 @@ static bool mark(struct home *home, bool is_taken_as_it_is, struct err *e)
     return is_marked;
 }
 
+/* The marker lags behind the database, as after a crash, until it is needed or can be written. */
+static bool mark_or_later(struct home *home, struct err *e)
+{
+    struct err late = {0};
+    if (mark(home, false, &late) || late.code == ERR_DISK) return true;
+    if (e) *e = late;
+    return false;
+}
+
 bool home_mark(struct home *home, struct err *e)
 {
+    return home_may_work(home, true, e) && mark_or_later(home, e);
+}
+
+static bool is_covered(const struct marker *marker, const struct relationship_id *id,
+                       const struct key_public *log_key, uint64_t size)
+{
+    const struct marker_feed *feed = marker_find(marker, id);
+    return feed && key_public_equal(&feed->log_key, log_key) && feed->size >= size;
+}
+
+bool home_mark_covers(struct home *home, const struct relationship_id *id,
+                      const struct key_public *log_key, uint64_t size, struct err *e)
+{
+    if (!own_learn(home, id, e)) return false;
+    if (!is_covered(&home->own, id, log_key, 0)) return true; /* another's */
+    if (home->is_written && is_covered(&home->written, id, log_key, size)) return true;
     return home_may_work(home, true, e) && mark(home, false, e);
 }
 
@@ -627,9 +661,7 @@ static bool health_judge(struct home *home, struct err *e)
                                       pair.has_mirror ? &pair.mirror : NULL, &now);
     const struct marker_feed *ahead = marker_ahead(&pair.home, &now);
     health_from(home, judged, ahead ? ahead : marker_ahead(&pair.mirror, &now));
-    home->is_written = pair.has_home && marker_equal(&pair.home, &now) &&
-                       (home->marker_files.mirror[0] == '\0' ||
-                        (pair.has_mirror && marker_equal(&pair.mirror, &now)));
+    home->is_written = pair_says(home, &pair, &now);
     if (home->is_written) marker_move(&home->written, &now);
     return true;
 }
@@ -743,7 +775,7 @@ bool home_returned(struct home *home, const struct relationship_id *id, const ch
     struct returning returning = {home, id, code};
     if (strlen(code) > CODE_BYTES_MAX) return true; /* we wait for nobody of that name */
     /* The marker names what was returned before the home may sign anything on top of it. */
-    if (!home_mark(home, e)) return false;
+    if (!home_may_work(home, true, e) || !mark(home, false, e)) return false;
     if (!store_transact(home->store, remove_wait, &returning, e)) return false;
     return health_refresh(home, e);
 }
@@ -901,7 +933,7 @@ static bool open_database(struct home *home, struct err *e)
     /* A world with a disk of its own holds the database where we cannot look: opening it tells. */
     if (!home->world->disk && !file_is_there(home->world, path, &is_there, e)) return false;
     if (!home->world->disk && !is_there) return no_home(home->path, e);
-    if (!store_open(&home->store, path, home->world, e)) return err_because(e, "opening %s", path);
+    if (!store_open(&home->store, path, home->world, e)) return false;
     if (organisation_get(home->store, &home->organisation, &why)) return true;
     return why.code == ERR_MISSING ? no_home(home->path, e) : err_set(e, why.code, "%s", why.said);
 }
@@ -936,9 +968,9 @@ static bool open_marker(struct home *home, const struct home_options *options, s
         health_set(home, HEALTH_FINE, "");
         return mark(home, true, e);
     }
-    /* After a crash between a commit and its marker: it is written before anything is sent. */
+    /* After a crash between a commit and its marker. */
     if (home->health == HEALTH_FINE || home->health == HEALTH_RECOVERING)
-        return mark(home, false, e);
+        return mark_or_later(home, e);
     return true;
 }
 

@@ -78,5 +78,14 @@ MUST_USE bool home_adopt(struct home *home, struct err *e);
 bool home_waits_for(struct home *home, const struct relationship_id *id, const char *code);
 /* A counterpart has returned it; when all have, the home is fine again. */
 MUST_USE bool home_returned(struct home *home, const struct relationship_id *id, const char *code, struct err *e);
-/* Writes the marker after a commit that changed our own feeds and before anything is sent. Fails: ERR_DISK. */
+/*
+ * Writes the marker after a commit that changed our own feeds. What is committed is said: a disk that does not take the
+ * marker now is no failure, home_mark_covers writes it before any of it is sent. Fails: ERR_REFUSED (restored or copied).
+ */
 MUST_USE bool home_mark(struct home *home, struct err *e);
+/*
+ * Before `size` entries of a feed are handed out: when it is ours, the marker says so, and is written if it does not yet
+ * (another process has said them, or the disk was full). Fails: ERR_DISK, ERR_REFUSED.
+ */
+MUST_USE bool home_mark_covers(struct home *home, const struct relationship_id *id, const struct key_public *log_key,
+                               uint64_t size, struct err *e);
