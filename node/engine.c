@@ -29,7 +29,9 @@ void engine_say(struct engine *engine, enum loudness loudness, const char *forma
 void engine_fail(struct engine *engine, const char *partner, const struct err *e)
 {
     (void)snprintf(engine->failure, sizeof engine->failure, "%s: %.150s", partner, e->said);
-    engine_say(engine, TROUBLE, "partner=%s trouble=\"%s\"", partner, e->said);
+    (void)snprintf(engine->failure_next, sizeof engine->failure_next, "%.190s", e->next);
+    if (e->next[0]) engine_say(engine, TROUBLE, "partner=%s trouble=\"%s\" next=\"%s\"", partner, e->said, e->next);
+    else engine_say(engine, TROUBLE, "partner=%s trouble=\"%s\"", partner, e->said);
 }
 
 bool engine_plain(struct engine *engine, struct sink *out, struct err *e)
@@ -231,6 +233,11 @@ void engine_counts(const struct engine *engine, struct engine_counts *out)
 const char *engine_last_failure(const struct engine *engine)
 {
     return engine->failure;
+}
+
+const char *engine_last_next(const struct engine *engine)
+{
+    return engine->failure_next;
 }
 
 /* ---- in step, from what is stored ---- */

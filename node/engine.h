@@ -43,6 +43,8 @@ struct engine_counts {
 void engine_counts(const struct engine *engine, struct engine_counts *out);
 /* The last reason a partner could not be reached or refused us, or empty. */
 const char *engine_last_failure(const struct engine *engine);
+/* What to do about it, when that is more than trying again; or empty. */
+const char *engine_last_next(const struct engine *engine);
 
 /* Whether we and every counterpart of a relationship are in step, from what is stored (no network). */
 struct in_step_party {

@@ -38,7 +38,7 @@ struct engine {
     uint64_t last_tag;
     bool is_stopping, is_started;
     struct engine_counts counts;
-    char failure[200];
+    char failure[200], failure_next[200];
     size_t dial_count;
     struct dial *dials[DIALS_MAX];
     size_t visitor_count;

@@ -788,7 +788,8 @@ static bool file_is_there(const struct world *world, const char *path, bool *out
     struct err why = {0};
     *out = world->files->identity(world->self, path, &found, &why);
     if (*out || why.code == ERR_MISSING) return true;
-    return err_set(e, why.code, "%s", why.said);
+    if (e) *e = why;
+    return false;
 }
 
 static bool init_keys(const struct home_options *options, struct key_public *identity,

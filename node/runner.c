@@ -50,6 +50,7 @@ bool runner_run(const struct runner_options *options, struct runner_outcome *out
     run(engine, options);
     engine_counts(engine, &outcome.counts);
     span_show(span_text(engine_last_failure(engine)), outcome.failure, sizeof outcome.failure);
+    span_show(span_text(engine_last_next(engine)), outcome.next, sizeof outcome.next);
     *out = outcome;
     return true;
 }

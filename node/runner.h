@@ -18,6 +18,7 @@ struct runner_options {
 struct runner_outcome {
     struct engine_counts counts;
     char failure[200]; /* the last reason a partner could not be reached or refused us, or empty */
+    char next[200];    /* what to do about it, when that is more than trying again; or empty */
 };
 
 /*
