@@ -244,7 +244,8 @@ const char *engine_last_next(const struct engine *engine)
 
 struct stepping {
     struct home *home;
-    const struct relationship *relationship;
+    const struct relationship_id *id;
+    struct relationship *relationship;
     struct in_step *out;
     bool is_behind; /* something is not folded, or a feed is frozen or forked */
     struct err *e;
@@ -288,23 +289,34 @@ static bool step_feed(void *self, const struct feed *feed)
     return s->is_fine;
 }
 
-bool engine_in_step(struct home *home, const struct relationship_id *id, struct in_step *out, struct err *e)
+static bool step_all(void *self, struct err *e)
 {
-    struct relationship *r = calloc(1, sizeof *r);
-    struct stepping s = {home, r, out, false, e, true};
-    *out = (struct in_step){0};
-    if (!r) return err_memory(e);
+    struct stepping *s = self;
+    struct in_step *out = s->out;
+    struct home *home = s->home;
+    struct relationship *r = s->relationship;
+    const struct relationship_id *id = s->id;
     bool is_fine = relationship_load(home_store(home), id, r, e);
     for (size_t p = 0; is_fine && p < r->party_count; p++) {
         if (p == r->our_party && r->is_open_known) continue;
         memcpy(out->parties[out->party_count++].code, r->parties[p].code, sizeof out->parties[0].code);
     }
-    is_fine = is_fine && feeds_each(home_store(home), id, step_feed, &s, e) && s.is_fine;
-    out->is_in_step = is_fine && r->is_open_known && !s.is_behind && out->ours > 0;
+    is_fine = is_fine && feeds_each(home_store(home), id, step_feed, s, e) && s->is_fine;
+    out->is_in_step = is_fine && r->is_open_known && !s->is_behind && out->ours > 0;
     for (size_t p = 0; p < out->party_count; p++) {
         if (out->parties[p].holds_ours < out->ours || out->parties[p].we_hold == 0) out->is_in_step = false;
         if (has_differed(home_store(home), id, out->parties[p].code)) out->is_in_step = false;
     }
+    return is_fine;
+}
+
+bool engine_in_step(struct home *home, const struct relationship_id *id, struct in_step *out, struct err *e)
+{
+    struct relationship *r = calloc(1, sizeof *r);
+    struct stepping s = {home, id, r, out, false, e, true};
+    *out = (struct in_step){0};
+    if (!r) return err_memory(e);
+    bool is_fine = store_snapshot(home_store(home), step_all, &s, e);
     free(r);
     return is_fine;
 }

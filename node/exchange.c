@@ -120,14 +120,16 @@ static bool show_feed(void *self, const struct feed *feed)
     return w->is_fine;
 }
 
-bool exchange_show(struct home *home, const struct shared *shared, struct showing *out, struct err *e)
+static bool show(void *self, struct err *e)
 {
-    struct show_work w = {home, shared, out, e, true};
+    struct show_work *w = self;
+    const struct shared *shared = w->shared;
+    struct showing *out = w->out;
     struct relationship *r = calloc(1, sizeof *r);
     if (!r) return err_memory(e);
     out->row_count = 0;
-    bool is_fine = relationship_load(home_store(home), &shared->id, r, e) &&
-                   feeds_each(home_store(home), &shared->id, show_feed, &w, e) && w.is_fine;
+    bool is_fine = relationship_load(home_store(w->home), &shared->id, r, e) &&
+                   feeds_each(home_store(w->home), &shared->id, show_feed, w, e) && w->is_fine;
     if (is_fine) {
         out->summary.relationship = shared->id;
         out->summary.digest = rows_digest(&shared->id, out->rows, out->row_count);
@@ -136,6 +138,13 @@ bool exchange_show(struct home *home, const struct shared *shared, struct showin
     }
     free(r);
     return is_fine;
+}
+
+/* Entries and state of one moment: a command may be writing meanwhile. */
+bool exchange_show(struct home *home, const struct shared *shared, struct showing *out, struct err *e)
+{
+    struct show_work w = {home, shared, out, e, true};
+    return store_snapshot(home_store(home), show, &w, e);
 }
 
 /* ---- planning ---- */

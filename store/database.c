@@ -355,7 +355,7 @@ bool store_transact(struct store *store, bool (*work)(void *self, struct err *e)
     return false;
 }
 
-bool database_snapshot(struct store *store, bool (*work)(void *self, struct err *e), void *self, struct err *e)
+bool store_snapshot(struct store *store, bool (*work)(void *self, struct err *e), void *self, struct err *e)
 {
     if (store->depth > 0) return work(self, e);
     if (!database_execute(store, "BEGIN", e)) return false;
