@@ -157,15 +157,18 @@ void engine_start(struct engine *engine)
 static void engine_look_at_home(struct engine *engine)
 {
     struct err e = {0};
+    engine->looked_ms = engine_now(engine);
     if (home_may_work(engine->home, true, &e)) return;
     engine_say(engine, TROUBLE, "home trouble=\"%s\"", e.said);
-    (void)snprintf(engine->failure, sizeof engine->failure, "%.190s", e.said);
+    engine->home_trouble = e;
     listener_stop(engine);
     engine->is_stopping = true;
 }
 
 static void engine_timer(struct engine *engine)
 {
+    if (engine_now(engine) - engine->looked_ms >= LOOK_MS) engine_look_at_home(engine); /* it may have been removed */
+    if (engine->is_stopping) return;
     listener_timer(engine);
     dialer_timer(engine);
 }
@@ -228,6 +231,11 @@ void engine_close(struct engine *engine)
 void engine_counts(const struct engine *engine, struct engine_counts *out)
 {
     *out = engine->counts;
+}
+
+const struct err *engine_home_trouble(const struct engine *engine)
+{
+    return &engine->home_trouble;
 }
 
 const char *engine_last_failure(const struct engine *engine)

@@ -38,6 +38,8 @@ struct engine {
     uint64_t last_tag;
     bool is_stopping, is_started;
     struct engine_counts counts;
+    uint64_t looked_ms;       /* at the home */
+    struct err home_trouble;
     char failure[200], failure_next[200];
     size_t dial_count;
     struct dial *dials[DIALS_MAX];

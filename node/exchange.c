@@ -628,7 +628,7 @@ bool exchange_take(struct home *home, const struct shared *shared, const struct 
         entries = buffer_span(&scratch->raw);
     }
     if (!read_entries(entries, &t.entries, &t.entry_count, e)) return false;
-    bool is_fine = store_transact(home_store(home), take, &t, e);
+    bool is_fine = home_is_there(home, e) && store_transact(home_store(home), take, &t, e);
     free(t.entries);
     /* Our own feed that came back has moved: the marker follows before anything else is sent. */
     return is_fine && (!out->is_own || out->entries == 0 || home_mark(home, e));

@@ -41,7 +41,7 @@ struct home {
     size_t log_key_count;
     /* the marker */
     struct marker_files marker_files;
-    struct file_identity place;
+    struct file_identity place, database;
     struct hash machine;
     struct marker own;     /* which log keys are ours; the sizes mean nothing */
     struct marker written; /* what both files say, as far as we know */
@@ -679,9 +679,36 @@ static bool health_refresh(struct home *home, struct err *e)
     return true;
 }
 
+static bool is_same_file(const struct home *home, const char *path, const struct file_identity *opened,
+                         struct err *e)
+{
+    const struct files *files = home->world->files;
+    struct file_identity found = {0};
+    struct err why = {0};
+    if (files->identity(home->world->self, path, &found, &why)) {
+        if (found.device == opened->device && found.inode == opened->inode) return true;
+        (void)err_set(&why, ERR_MISSING, "there is another");
+    }
+    if (why.code == ERR_MISSING) {
+        (void)err_set(e, ERR_MISSING, "%s was removed or replaced while it was in use", path);
+        return err_next(e, "put the home back as it was, then start counterpart anew");
+    }
+    if (e) *e = why;
+    return false;
+}
+
+bool home_is_there(const struct home *home, struct err *e)
+{
+    char path[FILE_PATH_MAX] = {0};
+    if (!is_same_file(home, home->path, &home->place, e)) return false;
+    if (home->world->disk) return true; /* the database lies where we cannot look */
+    (void)file_path(path, home->path, "counterpart.db");
+    return is_same_file(home, path, &home->database, e);
+}
+
 bool home_may_work(struct home *home, bool to_talk, struct err *e)
 {
-    if (!health_refresh(home, e)) return false;
+    if (!home_is_there(home, e) || !health_refresh(home, e)) return false;
     switch (home->health) {
     case HEALTH_FINE: return true;
     case HEALTH_RECOVERING:
@@ -935,6 +962,8 @@ static bool open_database(struct home *home, struct err *e)
     if (!home->world->disk && !file_is_there(home->world, path, &is_there, e)) return false;
     if (!home->world->disk && !is_there) return no_home(home->path, e);
     if (!store_open(&home->store, path, home->world, e)) return false;
+    if (!home->world->disk && !home->world->files->identity(home->world->self, path, &home->database, e))
+        return false;
     if (organisation_get(home->store, &home->organisation, &why)) return true;
     return why.code == ERR_MISSING ? no_home(home->path, e) : err_set(e, why.code, "%s", why.said);
 }

@@ -70,7 +70,12 @@ enum health { HEALTH_FINE, HEALTH_RESTORED, HEALTH_COPIED, HEALTH_RECOVERING };
 enum health home_health(const struct home *home);
 /* Why it is not fine, for people. Empty when it is. */
 const char *home_health_words(const struct home *home);
-/* Refuses (ERR_REFUSED with the reason and the way on) unless the home is fine, or recovering when `to_talk`. */
+/*
+ * Is the folder we opened, with its database, still where it was? What is written into a removed one is gone. Fails:
+ * ERR_MISSING, ERR_DISK.
+ */
+MUST_USE bool home_is_there(const struct home *home, struct err *e);
+/* Refuses (ERR_REFUSED with the reason and the way on) unless the home is fine, or recovering when `to_talk`; as home_is_there. */
 MUST_USE bool home_may_work(struct home *home, bool to_talk, struct err *e);
 /* A person says this home is to go on: it becomes HEALTH_RECOVERING and waits for every counterpart. Fails: ERR_DISK. */
 MUST_USE bool home_adopt(struct home *home, struct err *e);

@@ -23,7 +23,7 @@ struct runner_outcome {
 
 /*
  * Runs until the engine is done. What another process writes to the database is noticed within RUNNER_LOOK_MS.
- * Fails as engine_open.
+ * Fails as engine_open, and when the home was found restored or removed meanwhile.
  */
 #define RUNNER_LOOK_MS 50
 MUST_USE bool runner_run(const struct runner_options *options, struct runner_outcome *out,
