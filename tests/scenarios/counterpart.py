@@ -157,16 +157,21 @@ class Organisation:
 
 
 class Group:
-    """A scenario's organisations in a folder of their own; stops every daemon and removes the folder at the end."""
+    """A scenario's organisations in a folder of their own; stops every daemon and removes the folder at the end.
 
-    def __init__(self, *codes):
-        self.folder = tempfile.mkdtemp(prefix="counterpart-scenario-")
+    With a folder given, what is there is gone on with, and stays."""
+
+    def __init__(self, *codes, folder=None):
+        self.is_kept = folder is not None
+        self.folder = os.path.abspath(folder) if folder else tempfile.mkdtemp(prefix="counterpart-scenario-")
+        os.makedirs(self.folder, exist_ok=True)
         self.members = [Organisation(self.folder, code) for code in codes]
         self.extra = []
 
     def __enter__(self):
         for member in self.members:
-            member.init()
+            if not os.path.exists(os.path.join(member.home, "counterpart.db")):
+                member.init()
         return self.members
 
     def __exit__(self, kind, *_):
@@ -182,7 +187,8 @@ class Group:
                 if name.endswith(".log"):
                     with open(os.path.join(self.folder, name)) as log:
                         print("---- %s\n%s" % (name, "".join(log.readlines()[-60:])), flush=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.is_kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def open_relationship(opener, others, title="Acme and partners"):
