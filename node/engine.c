@@ -29,7 +29,9 @@ void engine_say(struct engine *engine, enum loudness loudness, const char *forma
 void engine_fail(struct engine *engine, const char *partner, const struct err *e)
 {
     (void)snprintf(engine->failure, sizeof engine->failure, "%s: %.150s", partner, e->said);
-    engine_say(engine, TROUBLE, "partner=%s trouble=\"%s\"", partner, e->said);
+    (void)snprintf(engine->failure_next, sizeof engine->failure_next, "%.190s", e->next);
+    if (e->next[0]) engine_say(engine, TROUBLE, "partner=%s trouble=\"%s\" next=\"%s\"", partner, e->said, e->next);
+    else engine_say(engine, TROUBLE, "partner=%s trouble=\"%s\"", partner, e->said);
 }
 
 bool engine_plain(struct engine *engine, struct sink *out, struct err *e)
@@ -155,15 +157,18 @@ void engine_start(struct engine *engine)
 static void engine_look_at_home(struct engine *engine)
 {
     struct err e = {0};
+    engine->looked_ms = engine_now(engine);
     if (home_may_work(engine->home, true, &e)) return;
     engine_say(engine, TROUBLE, "home trouble=\"%s\"", e.said);
-    (void)snprintf(engine->failure, sizeof engine->failure, "%.190s", e.said);
+    engine->home_trouble = e;
     listener_stop(engine);
     engine->is_stopping = true;
 }
 
 static void engine_timer(struct engine *engine)
 {
+    if (engine_now(engine) - engine->looked_ms >= LOOK_MS) engine_look_at_home(engine); /* it may have been removed */
+    if (engine->is_stopping) return;
     listener_timer(engine);
     dialer_timer(engine);
 }
@@ -228,16 +233,27 @@ void engine_counts(const struct engine *engine, struct engine_counts *out)
     *out = engine->counts;
 }
 
+const struct err *engine_home_trouble(const struct engine *engine)
+{
+    return &engine->home_trouble;
+}
+
 const char *engine_last_failure(const struct engine *engine)
 {
     return engine->failure;
+}
+
+const char *engine_last_next(const struct engine *engine)
+{
+    return engine->failure_next;
 }
 
 /* ---- in step, from what is stored ---- */
 
 struct stepping {
     struct home *home;
-    const struct relationship *relationship;
+    const struct relationship_id *id;
+    struct relationship *relationship;
     struct in_step *out;
     bool is_behind; /* something is not folded, or a feed is frozen or forked */
     uint64_t newest[PARTIES_MAX]; /* how much of the feed being looked at each party has receipted */
@@ -285,23 +301,34 @@ static bool step_feed(void *self, const struct feed *feed)
     return s->is_fine;
 }
 
-bool engine_in_step(struct home *home, const struct relationship_id *id, struct in_step *out, struct err *e)
+static bool step_all(void *self, struct err *e)
 {
-    struct relationship *r = calloc(1, sizeof *r);
-    struct stepping s = {.home = home, .relationship = r, .out = out, .e = e, .is_fine = true};
-    *out = (struct in_step){0};
-    if (!r) return err_memory(e);
+    struct stepping *s = self;
+    struct in_step *out = s->out;
+    struct home *home = s->home;
+    struct relationship *r = s->relationship;
+    const struct relationship_id *id = s->id;
     bool is_fine = relationship_load(home_store(home), id, r, e);
     for (size_t p = 0; is_fine && p < r->party_count; p++) {
         if (p == r->our_party && r->is_open_known) continue;
         memcpy(out->parties[out->party_count++].code, r->parties[p].code, sizeof out->parties[0].code);
     }
-    is_fine = is_fine && feeds_each(home_store(home), id, step_feed, &s, e) && s.is_fine;
-    out->is_in_step = is_fine && r->is_open_known && !s.is_behind && out->ours > 0;
+    is_fine = is_fine && feeds_each(home_store(home), id, step_feed, s, e) && s->is_fine;
+    out->is_in_step = is_fine && r->is_open_known && !s->is_behind && out->ours > 0;
     for (size_t p = 0; p < out->party_count; p++) {
         if (out->parties[p].holds_ours < out->ours || out->parties[p].we_hold == 0) out->is_in_step = false;
         if (has_differed(home_store(home), id, out->parties[p].code)) out->is_in_step = false;
     }
+    return is_fine;
+}
+
+bool engine_in_step(struct home *home, const struct relationship_id *id, struct in_step *out, struct err *e)
+{
+    struct relationship *r = calloc(1, sizeof *r);
+    struct stepping s = {.home = home, .id = id, .relationship = r, .out = out, .e = e, .is_fine = true};
+    *out = (struct in_step){0};
+    if (!r) return err_memory(e);
+    bool is_fine = store_snapshot(home_store(home), step_all, &s, e);
     free(r);
     return is_fine;
 }

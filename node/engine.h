@@ -41,8 +41,12 @@ struct engine_counts {
     uint64_t round_trips, bytes_sent, bytes_received, handshake_bytes, entries_sent, entries_received, partners_reached, partners_failed;
 };
 void engine_counts(const struct engine *engine, struct engine_counts *out);
+/* Why the home may not be worked with any more, which has stopped the engine; ERR_NONE: it may. */
+const struct err *engine_home_trouble(const struct engine *engine);
 /* The last reason a partner could not be reached or refused us, or empty. */
 const char *engine_last_failure(const struct engine *engine);
+/* What to do about it, when that is more than trying again; or empty. */
+const char *engine_last_next(const struct engine *engine);
 
 /* Whether we and every counterpart of a relationship are in step, from what is stored (no network). */
 struct in_step_party {

@@ -13,9 +13,11 @@
 #define WATCH_MS 25000          /* how long a watch is parked */
 #define REQUEST_MS 30000        /* how long a request may take */
 #define UNSESSIONED_MS 10000    /* how long a pipe may stay without a session */
+#define SESSIONLESS_MAX 256     /* pipes without a session: half of what the link takes in, so that strangers never fill it */
 #define BATCH_ENTRIES 8192      /* asked for at once: few large commits */
 #define NEWS_BYTES (32 * 1024)  /* news that ride in the answer to a watch */
 #define PULLS_MAX 2             /* in flight on one dial: one is taken while the next is made */
+#define REFUSED_SAY_MS 1000     /* strangers' frames are told of at most so often */
 #define FRUITLESS_MAX 3         /* rounds that brought nothing, before waiting for news */
 
 /* What we know of the other side in one relationship. */
@@ -36,7 +38,9 @@ struct engine {
     uint64_t last_tag;
     bool is_stopping, is_started;
     struct engine_counts counts;
-    char failure[200];
+    uint64_t looked_ms;       /* at the home */
+    struct err home_trouble;
+    char failure[200], failure_next[200];
     size_t dial_count;
     struct dial *dials[DIALS_MAX];
     size_t visitor_count;
@@ -45,7 +49,8 @@ struct engine {
     struct open_pipe {
         uint32_t pipe;
         uint64_t since_ms;
-    } pipes[SESSIONS_MAX]; /* those without a session yet */
+    } pipes[SESSIONLESS_MAX]; /* those without a session yet */
+    uint64_t refused_say_ms, refused_unsaid; /* when the next refusal may be told; how many were not */
 
     /* room used within one step */
     struct batch_scratch scratch;

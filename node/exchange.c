@@ -120,14 +120,16 @@ static bool show_feed(void *self, const struct feed *feed)
     return w->is_fine;
 }
 
-bool exchange_show(struct home *home, const struct shared *shared, struct showing *out, struct err *e)
+static bool show(void *self, struct err *e)
 {
-    struct show_work w = {home, shared, out, e, true};
+    struct show_work *w = self;
+    const struct shared *shared = w->shared;
+    struct showing *out = w->out;
     struct relationship *r = calloc(1, sizeof *r);
     if (!r) return err_memory(e);
     out->row_count = 0;
-    bool is_fine = relationship_load(home_store(home), &shared->id, r, e) &&
-                   feeds_each(home_store(home), &shared->id, show_feed, &w, e) && w.is_fine;
+    bool is_fine = relationship_load(home_store(w->home), &shared->id, r, e) &&
+                   feeds_each(home_store(w->home), &shared->id, show_feed, w, e) && w->is_fine;
     if (is_fine) {
         out->summary.relationship = shared->id;
         out->summary.digest = rows_digest(&shared->id, out->rows, out->row_count);
@@ -136,6 +138,13 @@ bool exchange_show(struct home *home, const struct shared *shared, struct showin
     }
     free(r);
     return is_fine;
+}
+
+/* Entries and state of one moment: a command may be writing meanwhile. */
+bool exchange_show(struct home *home, const struct shared *shared, struct showing *out, struct err *e)
+{
+    struct show_work w = {home, shared, out, e, true};
+    return store_snapshot(home_store(home), show, &w, e);
 }
 
 /* ---- planning ---- */
@@ -435,6 +444,7 @@ bool exchange_batch(struct home *home, const struct batch_request *request, stru
     struct message_batch b = {.relationship = shared->id, .log_key = feed.log_key, .from = request->from};
     if (!visible_head(home, shared, &feed, &b.head, e)) return false;
     if (b.head.size == 0 || request->from > b.head.size) return err_set(e, ERR_MISSING, "nothing to show of that feed");
+    if (!home_mark_covers(home, &shared->id, &feed.log_key, b.head.size, e)) return false;
     struct feed_nodes nodes = feed_nodes_of(store, &shared->id, &feed);
     uint64_t until = b.head.size;
     bool is_packed = false;
@@ -601,7 +611,7 @@ bool exchange_take(struct home *home, const struct shared *shared, const struct 
         entries = buffer_span(&scratch->raw);
     }
     if (!read_entries(entries, &t.entries, &t.entry_count, e)) return false;
-    bool is_fine = store_transact(home_store(home), take, &t, e);
+    bool is_fine = home_is_there(home, e) && store_transact(home_store(home), take, &t, e);
     free(t.entries);
     /* Our own feed that came back has moved: the marker follows before anything else is sent. */
     return is_fine && (!out->is_own || out->entries == 0 || home_mark(home, e));

@@ -101,6 +101,14 @@ static bool is_ahead(const struct marker *marker, const struct marker *now)
     return key_public_equal(&marker->owner, &now->owner) && marker_ahead(marker, now);
 }
 
+/* Do both files say what is so now? */
+static bool pair_says(const struct home *home, const struct marker_pair *pair, const struct marker *now)
+{
+    return pair->has_home && marker_equal(&pair->home, now) &&
+           (home->marker_files.mirror[0] == '\0' ||
+            (pair->has_mirror && marker_equal(&pair->mirror, now)));
+}
+
 /* Under the lock: nobody else writes meanwhile, so what is read now is not behind what is there. */
 static bool mark_locked(struct home *home, bool is_taken_as_it_is, struct err *e)
 {
@@ -114,7 +122,8 @@ static bool mark_locked(struct home *home, bool is_taken_as_it_is, struct err *e
         return err_set(e, ERR_REFUSED, "%s", home->health_words);
     }
     home->is_written = false;
-    if (!marker_files_write(&home->marker_files, &now, e)) return false;
+    /* Another process may have written it. */
+    if (!pair_says(home, &pair, &now) && !marker_files_write(&home->marker_files, &now, e)) return false;
     marker_move(&home->written, &now);
     home->is_written = true;
     return true;
@@ -128,8 +137,29 @@ static bool mark(struct home *home, bool is_taken_as_it_is, struct err *e)
     return is_marked;
 }
 
+/* The marker lags behind the database, as after a crash, until it is needed or can be written. */
+static bool mark_or_later(struct home *home, struct err *e)
+{
+    struct err late = {0};
+    if (mark(home, false, &late) || late.code == ERR_DISK) return true;
+    if (e) *e = late;
+    return false;
+}
+
 bool home_mark(struct home *home, struct err *e)
 {
+    return home_may_work(home, true, e) && mark_or_later(home, e);
+}
+
+bool home_mark_covers(struct home *home, const struct relationship_id *id,
+                      const struct key_public *log_key, uint64_t size, struct err *e)
+{
+    struct feed own = {0}, feed = {0};
+    const struct marker_feed *marked = marker_find(&home->written, id, log_key);
+    if (home->is_written && marked && marked->size >= size) return true;
+    if (!feed_own(home->store, id, &own, NULL) || !feed_load(home->store, id, log_key, 0, &feed, NULL) ||
+        feed.party != own.party)
+        return true; /* another's */
     return home_may_work(home, true, e) && mark(home, false, e);
 }
 
@@ -240,9 +270,7 @@ static bool health_judge(struct home *home, struct err *e)
                                       pair.has_mirror ? &pair.mirror : NULL, &now);
     const struct marker_feed *ahead = marker_ahead(&pair.home, &now);
     health_from(home, judged, ahead ? ahead : marker_ahead(&pair.mirror, &now));
-    home->is_written = pair.has_home && marker_equal(&pair.home, &now) &&
-                       (home->marker_files.mirror[0] == '\0' ||
-                        (pair.has_mirror && marker_equal(&pair.mirror, &now)));
+    home->is_written = pair_says(home, &pair, &now);
     if (home->is_written) marker_move(&home->written, &now);
     return true;
 }
@@ -260,9 +288,36 @@ static bool health_refresh(struct home *home, struct err *e)
     return true;
 }
 
+static bool is_same_file(const struct home *home, const char *path, const struct file_identity *opened,
+                         struct err *e)
+{
+    const struct files *files = home->world->files;
+    struct file_identity found = {0};
+    struct err why = {0};
+    if (files->identity(home->world->self, path, &found, &why)) {
+        if (found.device == opened->device && found.inode == opened->inode) return true;
+        (void)err_set(&why, ERR_MISSING, "there is another");
+    }
+    if (why.code == ERR_MISSING) {
+        (void)err_set(e, ERR_MISSING, "%s was removed or replaced while it was in use", path);
+        return err_next(e, "put the home back as it was, then start counterpart anew");
+    }
+    if (e) *e = why;
+    return false;
+}
+
+bool home_is_there(const struct home *home, struct err *e)
+{
+    char path[FILE_PATH_MAX] = {0};
+    if (!is_same_file(home, home->path, &home->place, e)) return false;
+    if (home->world->disk) return true; /* the database lies where we cannot look */
+    (void)home_file(path, home->path, "counterpart.db");
+    return is_same_file(home, path, &home->database, e);
+}
+
 bool home_may_work(struct home *home, bool to_talk, struct err *e)
 {
-    if (!health_refresh(home, e)) return false;
+    if (!home_is_there(home, e) || !health_refresh(home, e)) return false;
     switch (home->health) {
     case HEALTH_FINE: return true;
     case HEALTH_RECOVERING:
@@ -371,7 +426,7 @@ bool home_returned(struct home *home, const struct relationship_id *id, const ch
     struct returning returning = {home, id, code};
     if (strlen(code) > CODE_BYTES_MAX) return true; /* we wait for nobody of that name */
     /* The marker names what was returned before the home may sign anything on top of it. */
-    if (!home_mark(home, e)) return false;
+    if (!home_may_work(home, true, e) || !mark(home, false, e)) return false;
     if (!store_transact(home->store, remove_wait, &returning, e)) return false;
     return health_refresh(home, e);
 }
@@ -393,8 +448,8 @@ bool health_open(struct home *home, const struct home_options *options, struct e
         health_set(home, HEALTH_FINE, "");
         return mark(home, true, e);
     }
-    /* After a crash between a commit and its marker: it is written before anything is sent. */
+    /* After a crash between a commit and its marker. */
     if (home->health == HEALTH_FINE || home->health == HEALTH_RECOVERING)
-        return mark(home, false, e);
+        return mark_or_later(home, e);
     return true;
 }

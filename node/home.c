@@ -159,7 +159,8 @@ static bool file_is_there(const struct world *world, const char *path, bool *out
     struct err why = {0};
     *out = world->files->identity(world->self, path, &found, &why);
     if (*out || why.code == ERR_MISSING) return true;
-    return err_set(e, why.code, "%s", why.said);
+    if (e) *e = why;
+    return false;
 }
 
 struct founding {
@@ -275,7 +276,9 @@ static bool open_database(struct home *home, struct err *e)
     /* A world with a disk of its own holds the database where we cannot look: opening it tells. */
     if (!home->world->disk && !file_is_there(home->world, path, &is_there, e)) return false;
     if (!home->world->disk && !is_there) return no_home(home->path, e);
-    if (!store_open(&home->store, path, home->world, e)) return err_because(e, "opening %s", path);
+    if (!store_open(&home->store, path, home->world, e)) return false;
+    if (!home->world->disk && !home->world->files->identity(home->world->self, path, &home->database, e))
+        return false;
     if (organisation_get(home->store, &home->organisation, &why)) return true;
     return why.code == ERR_MISSING ? no_home(home->path, e) : err_set(e, why.code, "%s", why.said);
 }

@@ -73,7 +73,12 @@ enum health { HEALTH_FINE, HEALTH_RESTORED, HEALTH_COPIED, HEALTH_RECOVERING };
 enum health home_health(const struct home *home);
 /* Why it is not fine, for people. Empty when it is. */
 const char *home_health_words(const struct home *home);
-/* Refuses (ERR_REFUSED with the reason and the way on) unless the home is fine, or recovering when `to_talk`. */
+/*
+ * Is the folder we opened, with its database, still where it was? What is written into a removed one is gone. Fails:
+ * ERR_MISSING, ERR_DISK.
+ */
+MUST_USE bool home_is_there(const struct home *home, struct err *e);
+/* Refuses (ERR_REFUSED with the reason and the way on) unless the home is fine, or recovering when `to_talk`; as home_is_there. */
 MUST_USE bool home_may_work(struct home *home, bool to_talk, struct err *e);
 /* A person says this home is to go on: it becomes HEALTH_RECOVERING and waits for every counterpart. Fails: ERR_DISK. */
 MUST_USE bool home_adopt(struct home *home, struct err *e);
@@ -86,5 +91,14 @@ bool home_waits_for(struct home *home, const struct relationship_id *id, const c
 MUST_USE bool home_goes_on(struct home *home, const struct relationship_id *id, struct err *e);
 /* A counterpart has returned it; when all have, the home is fine again. */
 MUST_USE bool home_returned(struct home *home, const struct relationship_id *id, const char *code, struct err *e);
-/* Writes the marker after a commit that changed our own feeds and before anything is sent. Fails: ERR_DISK. */
+/*
+ * Writes the marker after a commit that changed our own feeds. What is committed is said: a disk that does not take the
+ * marker now is no failure, home_mark_covers writes it before any of it is sent. Fails: ERR_REFUSED (restored or copied).
+ */
 MUST_USE bool home_mark(struct home *home, struct err *e);
+/*
+ * Before `size` entries of a feed are handed out: when it is ours, the marker says so, and is written if it does not yet
+ * (another process has said them, or the disk was full). Fails: ERR_DISK, ERR_REFUSED.
+ */
+MUST_USE bool home_mark_covers(struct home *home, const struct relationship_id *id, const struct key_public *log_key,
+                               uint64_t size, struct err *e);

@@ -73,7 +73,7 @@ struct home {
     struct keyring keys;
     /* the marker */
     struct marker_files marker_files;
-    struct file_identity place;
+    struct file_identity place, database;
     struct hash machine;
     struct marker written; /* what both files say, as far as we know */
     bool is_written;

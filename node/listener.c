@@ -82,12 +82,20 @@ static bool answer_sealed(struct engine *engine, struct visitor *v, uint64_t slo
 
 /* ---- pipes without a session ---- */
 
+/* A partner's handshake takes a moment, so it is the one that has waited longest who has to make room. */
+static void pipes_make_room(struct engine *engine)
+{
+    size_t oldest = 0;
+    for (size_t i = 1; i < engine->pipe_count; i++)
+        if (engine->pipes[i].since_ms < engine->pipes[oldest].since_ms) oldest = i;
+    uint32_t pipe = engine->pipes[oldest].pipe;
+    engine->pipes[oldest] = engine->pipes[--engine->pipe_count];
+    engine->options.network->drop(engine->options.network->self, pipe);
+}
+
 static void pipe_opened(struct engine *engine, uint32_t pipe)
 {
-    if (engine->pipe_count == SESSIONS_MAX) {
-        engine->options.network->drop(engine->options.network->self, pipe);
-        return;
-    }
+    if (engine->pipe_count == SESSIONLESS_MAX) pipes_make_room(engine);
     engine->pipes[engine->pipe_count].pipe = pipe;
     engine->pipes[engine->pipe_count++].since_ms = engine_now(engine);
 }
@@ -531,6 +539,20 @@ static bool on_request(struct engine *engine, struct visitor *v, const struct ev
     return is_fine;
 }
 
+/* Anybody can bring this about, as often as he likes: he does not fill our disk with it. */
+static void say_refused(struct engine *engine, const char *name, const struct err *e)
+{
+    uint64_t now = engine_now(engine);
+    if (now < engine->refused_say_ms) {
+        engine->refused_unsaid++;
+        return;
+    }
+    engine->refused_say_ms = now + REFUSED_SAY_MS;
+    engine_say(engine, NOTE, "refused from=%s because=\"%s\" untold_before=%llu", name, e->said,
+               (unsigned long long)engine->refused_unsaid);
+    engine->refused_unsaid = 0;
+}
+
 static void on_frame(struct engine *engine, const struct event *event)
 {
     struct session_id id;
@@ -550,7 +572,7 @@ static void on_frame(struct engine *engine, const struct event *event)
     }
     if (is_fine) return;
     v = visitor_find(engine, event->pipe, &id); /* a new handshake has ended the old session of its pipe */
-    if (e.code != ERR_NONE) engine_say(engine, NOTE, "refused from=%s because=\"%s\"", v ? v->name : "", e.said);
+    if (e.code != ERR_NONE) say_refused(engine, v ? v->name : "", &e);
     refuse(engine, event->slot);
     if (v && v->is_parked && v->slot == event->slot) v->is_parked = false;
     /* A handshake that failed is over. A sealed frame that was refused leaves its session as it was. */

@@ -62,14 +62,16 @@ static size_t feed_place(const struct marker *marker, const struct marker_feed *
     return low;
 }
 
-const struct marker_feed *marker_find(const struct marker *marker, const struct relationship_id *id)
+const struct marker_feed *marker_find(const struct marker *marker, const struct relationship_id *id,
+                                      const struct key_public *log_key)
 {
-    const struct marker_feed least = {.relationship = *id};
-    size_t place = feed_place(marker, &least);
+    const struct marker_feed wanted = {.relationship = *id, .log_key = *log_key};
+    size_t place = feed_place(marker, &wanted);
     if (place == marker->feed_count) return NULL;
     const struct marker_feed *found = &marker->feeds[place];
-    return span_equal(relationship_span(&found->relationship), relationship_span(id)) ? found
-                                                                                      : NULL;
+    bool is_it = span_equal(relationship_span(&found->relationship), relationship_span(id)) &&
+                 key_public_equal(&found->log_key, log_key);
+    return is_it ? found : NULL;
 }
 
 static bool feeds_grow(struct marker *marker, struct err *e)

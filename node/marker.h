@@ -38,8 +38,8 @@ MUST_USE bool marker_add(struct marker *marker, const struct marker_feed *feed, 
 bool marker_equal(const struct marker *a, const struct marker *b);
 /* Takes over what `from` holds, releasing what was there; `from` is empty afterwards. */
 void marker_move(struct marker *to, struct marker *from);
-/* The first feed of a relationship, NULL when there is none. */
-const struct marker_feed *marker_find(const struct marker *marker, const struct relationship_id *id);
+/* NULL: it names no such feed. */
+const struct marker_feed *marker_find(const struct marker *marker, const struct relationship_id *id, const struct key_public *log_key);
 
 /* Appends the file's bytes. Fails: ERR_MEMORY. */
 MUST_USE bool marker_write(const struct marker *marker, struct buffer *out, struct err *e);

@@ -48,8 +48,13 @@ bool runner_run(const struct runner_options *options, struct runner_outcome *out
     if (!engine_open(&engine, &engine_options, e)) return false;
     engine_start(engine);
     run(engine, options);
+    if (engine_home_trouble(engine)->code != ERR_NONE) {
+        if (e) *e = *engine_home_trouble(engine);
+        return false;
+    }
     engine_counts(engine, &outcome.counts);
     span_show(span_text(engine_last_failure(engine)), outcome.failure, sizeof outcome.failure);
+    span_show(span_text(engine_last_next(engine)), outcome.next, sizeof outcome.next);
     *out = outcome;
     return true;
 }

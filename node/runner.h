@@ -18,11 +18,12 @@ struct runner_options {
 struct runner_outcome {
     struct engine_counts counts;
     char failure[200]; /* the last reason a partner could not be reached or refused us, or empty */
+    char next[200];    /* what to do about it, when that is more than trying again; or empty */
 };
 
 /*
  * Runs until the engine is done. What another process writes to the database is noticed within RUNNER_LOOK_MS.
- * Fails as engine_open.
+ * Fails as engine_open, and when the home was found restored or removed meanwhile.
  */
 #define RUNNER_LOOK_MS 50
 MUST_USE bool runner_run(const struct runner_options *options, struct runner_outcome *out,

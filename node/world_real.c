@@ -65,7 +65,17 @@ static void file_close(int *file)
 static bool disk_failed(struct err *e, const char *doing, const char *path)
 {
     int number = errno;
-    return err_set(e, ERR_DISK, "%s %s: %s (%d)", doing, path, strerror(number), number);
+    (void)err_set(e, ERR_DISK, "%s %s: %s (%d)", doing, path, strerror(number), number);
+    switch (number) {
+    case EACCES:
+    case EPERM: return err_next(e, "check who owns it and its folder, and run counterpart as that user");
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: return err_next(e, "make room on its disk, then try again");
+    case EROFS: return err_next(e, "its disk is read-only: make it writable, then try again");
+    case EMFILE: return err_next(e, "allow this user more open files (ulimit -n), then try again");
+    default: return false;
+    }
 }
 
 static bool missing_or_failed(struct err *e, const char *doing, const char *path)

@@ -48,7 +48,13 @@ static bool disk_trouble(struct store *store, const char *doing, struct err *e)
     case SQLITE_CANTOPEN:
         err_set(e, ERR_DISK, "%s: the database cannot be written (sqlite %d: %s)", doing, code,
                 sqlite3_errmsg(store->db));
-        return err_next(e, "check who owns the home folder and that its disk can be written");
+        return err_next(e, "check who owns %.120s and its folder, and that its disk can be written",
+                        sqlite3_db_filename(store->db, "main"));
+    case SQLITE_IOERR: {
+        int number = sqlite3_system_errno(store->db); /* lost when SQLite has tidied up since */
+        return err_set(e, ERR_DISK, "%s: the disk does not do it: %s (sqlite %d)", doing,
+                       number ? strerror(number) : sqlite3_errmsg(store->db), code);
+    }
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         err_set(e, ERR_CORRUPT, "%s: the database file is damaged (sqlite %d)", doing, code);
@@ -304,10 +310,15 @@ bool store_open(struct store **out, const char *path, const struct world *world,
     if (sqlite3_open_v2(path, &store->db, flags, world->disk) != SQLITE_OK) {
         if (!store->db) return err_memory(e);
         (void)disk_trouble(store, "opening the database", e);
-        return err_because(e, "%s", path);
+        return err_because(e, "opening %s", path);
+    }
+    /* Before SQLite makes the files beside it, which would be as little writable, also when it can be written again. */
+    if (sqlite3_db_readonly(store->db, "main") == 1) {
+        (void)err_set(e, ERR_DISK, "opening %s: it may be read and not written", path);
+        return err_next(e, "check who owns it and its folder, and that its disk can be written");
     }
     if (!store_tune(store, e) || !store_schema(store, e) || !store_prepare(store, e) || !tables_open(store, e))
-        return err_because(e, "%s", path);
+        return err_because(e, "opening %s", path);
     (void)store_was_written(store);
     *out = GIVE(store);
     return true;
@@ -344,7 +355,7 @@ bool store_transact(struct store *store, bool (*work)(void *self, struct err *e)
     return false;
 }
 
-bool database_snapshot(struct store *store, bool (*work)(void *self, struct err *e), void *self, struct err *e)
+bool store_snapshot(struct store *store, bool (*work)(void *self, struct err *e), void *self, struct err *e)
 {
     if (store->depth > 0) return work(self, e);
     if (!database_execute(store, "BEGIN", e)) return false;

@@ -54,12 +54,6 @@ MUST_USE bool query_run(struct store *store, enum query query, struct err *e, co
 enum found query_first(struct rows *rows, struct store *store, enum query query, struct err *e, const struct bind *binds,
                        size_t bind_count);
 
-/*
- * Runs `work`, which writes nothing, over one state of the database, whatever other processes commit meanwhile. Many small
- * reads are faster so: the locks are taken once. Inside store_transact it just runs.
- */
-MUST_USE bool database_snapshot(struct store *store, bool (*work)(void *self, struct err *e), void *self, struct err *e);
-
 /* The typed item tables (tables.c) are made from the vocabulary: their statements are written by us, not by anybody else. */
 MUST_USE bool database_execute(struct store *store, const char *sql, struct err *e);
 MUST_USE bool database_prepare(struct store *store, const char *sql, void **statement, struct err *e);

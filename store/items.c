@@ -328,7 +328,7 @@ static bool view_fill(struct fold *fold, const struct item_row *row, struct item
                       struct err *e)
 {
     struct filling filling = {fold, row, view};
-    return database_snapshot(fold->store, fill, &filling, e);
+    return store_snapshot(fold->store, fill, &filling, e);
 }
 
 void item_view_wipe(struct item_view *view)

@@ -22,6 +22,13 @@ const struct world *store_world(const struct store *store);
  */
 MUST_USE bool store_transact(struct store *store, bool (*work)(void *self, struct err *e), void *self, struct err *e);
 
+/*
+ * Runs `work`, which writes nothing, over one state of the database, whatever other processes commit meanwhile. Many small
+ * reads are faster so: the locks are taken once. Inside store_transact it just
+ * runs; inside itself it must not.
+ */
+MUST_USE bool store_snapshot(struct store *store, bool (*work)(void *self, struct err *e), void *self, struct err *e);
+
 /* True when another connection has committed since the last call. Cheap. */
 bool store_was_written(struct store *store);
 

@@ -637,7 +637,7 @@ bool record_verify(struct store *store, const struct relationship_id *id,
     } else {
         *v = (struct verifying){
             .store = store, .id = id, .found = found, .self = self, .feeds = feeds};
-        is_seen = database_snapshot(store, bytes_check, v, e) && fold_check(v, e);
+        is_seen = store_snapshot(store, bytes_check, v, e) && fold_check(v, e);
         if (is_seen) *entries = v->entries;
     }
     free(v);

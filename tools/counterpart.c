@@ -3,6 +3,7 @@
 #include "tools/verbs.h"
 
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
 {
     struct command command = {0};
     (void)setlocale(LC_CTYPE, "C.UTF-8");   /* for the width of characters; everything is UTF-8 */
+    (void)signal(SIGXFSZ, SIG_IGN);         /* a file that may not grow is an error to tell, not an end */
     (void)umask(077);                       /* what we write is the owner's alone */
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* so that data and talk come in order */
     return run(&command, argc, argv);

@@ -17,7 +17,7 @@
 struct examination {
     struct command *c;
     size_t checks, troubles;
-    int64_t newest_receipt_s; /* of those we signed */
+    int64_t newest_receipt_s; /* of those we signed with the key we have */
     const struct relationship *relationship;
     struct err *e;
     bool is_failed;
@@ -87,7 +87,8 @@ static bool look_at_receipt(void *self, const struct feed_receipt *receipt)
 {
     struct examination *examination = self;
     int64_t time_s = (int64_t)receipt->receipt.time_s;
-    bool is_ours = receipt->party == examination->relationship->our_party;
+    const struct signing_key *key = home_receipt_key(examination->c->home);
+    bool is_ours = key && key_public_equal(&receipt->receipt_key, signing_key_public(key));
     if (is_ours && time_s > examination->newest_receipt_s) examination->newest_receipt_s = time_s;
     return true;
 }
@@ -120,14 +121,16 @@ static bool examine_relationship(struct command *c, const struct relationship *r
 
 static void check_clock(struct examination *examination)
 {
-    char said[200] = {0}, moment[MOMENT_TEXT_MAX] = {0};
+    char said[300] = {0}, moment[MOMENT_TEXT_MAX] = {0};
     int64_t now_s = command_now_ms(examination->c) / 1000;
     int64_t behind_s = examination->newest_receipt_s - now_s;
     if (behind_s > 0)
         (void)snprintf(
             said, sizeof said, "our newest receipt says %s, %lld s after this machine's clock%s",
             moment_iso(examination->newest_receipt_s, moment, sizeof moment), (long long)behind_s,
-            behind_s > RECEIPT_BACK_S ? "; none can be signed until the clock is right" : "");
+            behind_s > RECEIPT_BACK_S ? "; none can be signed until the clock is right; if it is, and was ahead "
+                                        "then, run `counterpart doctor --new-receipt-key`"
+                                      : "");
     tell(examination, behind_s <= 0, "the clock is not behind our receipts", said);
 }
 

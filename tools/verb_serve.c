@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define LISTENERS_MAX 16
+#define FILES_MAX 65536 /* a connection takes one, for 10 s even when its other side never says a word */
 
 /* ------------------------------------------------------------ one daemon a home */
 
@@ -94,6 +96,15 @@ static void stopper_close(struct stopper *stopper)
 
 /* ------------------------------------------------------------ listening */
 
+/* The usual 1,024 files would be used up by as many idle strangers, and then nobody is let in and no file is written. */
+static void allow_files(void)
+{
+    struct rlimit limit = {0};
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= FILES_MAX) return;
+    limit.rlim_cur = limit.rlim_max < FILES_MAX ? limit.rlim_max : FILES_MAX;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* if not, fewer */
+}
+
 /* Binds --listen and the words after it; says where on stderr and, with --json, as one line on stdout. */
 static bool listen_all(struct command *c, struct link *link, struct err *e)
 {
@@ -130,6 +141,7 @@ bool verb_serve(struct command *c, struct err *e)
     __attribute__((cleanup(lock_close_owned))) int lock = -1;
     if (!command_home(c, e) || !home_may_work(c->home, true, e)) return false;
     if (!take_lock(c->home_path, &lock, e)) return false;
+    allow_files();
     block_signals(&stopper);
     OWNED(link_close) struct link *link = NULL;
     if (!link_open(&link, e) || !listen_all(c, link, e)) return false;

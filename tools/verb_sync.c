@@ -41,6 +41,7 @@ static bool nobody(const struct reach *reach, const struct runner_outcome *outco
     }
     (void)err_set(e, ERR_CLOSED, "nobody could be reached%s%s", outcome->failure[0] ? ": " : "",
                   outcome->failure);
+    if (outcome->next[0]) return err_next(e, "%s", outcome->next);
     return err_next(e, "what you say is kept; sync again when they can be reached");
 }
 

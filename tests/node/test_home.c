@@ -22,6 +22,7 @@ struct scene {
     struct world world;
     struct files files;
     size_t marker_writes;
+    bool has_room; /* for a marker */
     struct err e;
 };
 static struct scene scene;
@@ -29,7 +30,10 @@ static struct scene scene;
 static bool counted_write(void *self, const char *path, span bytes, struct err *e)
 {
     size_t len = strlen(path);
-    if (len > 6 && strcmp(path + len - 6, "marker") == 0) scene.marker_writes++;
+    if (len > 6 && strcmp(path + len - 6, "marker") == 0) {
+        if (!scene.has_room) return err_set(e, ERR_DISK, "writing %s: no room", path);
+        scene.marker_writes++;
+    }
     return world_real()->files->write(self, path, bytes, e);
 }
 
@@ -37,7 +41,7 @@ static int set_scene(void **state)
 {
     (void)state;
     const char *folder = getenv("TMPDIR");
-    scene = (struct scene){.world = *world_real(), .files = *world_real()->files};
+    scene = (struct scene){.has_room = true, .world = *world_real(), .files = *world_real()->files};
     scene.files.write = counted_write;
     scene.world.files = &scene.files;
     snprintf(scene.root, sizeof scene.root, "%s/test_home.XXXXXX", folder ? folder : "/tmp");
@@ -656,6 +660,32 @@ static void the_marker_is_written_once_for_what_was_said_and_not_again(void **st
     assert_int_equal(scene.marker_writes, 2);
 }
 
+static void what_the_marker_does_not_say_is_said_and_not_handed_out(void **state)
+{
+    (void)state;
+    init_home("acme", &acme);
+    struct home *daemon = open_home("acme"), *command = open_home("acme");
+    const struct signing_key *key = NULL;
+    scene.has_room = false;
+    scene.marker_writes = 0;
+
+    struct relationship_id id = say_something(command);
+    worked(home_log_key(daemon, &id, &key, &scene.e));
+    home_close(command);
+    command = open_home("acme"); /* reading goes on */
+    assert_int_equal(home_health(command), HEALTH_FINE);
+    assert_false(home_mark_covers(daemon, &id, signing_key_public(key), 1, &scene.e));
+    assert_int_equal(scene.e.code, ERR_DISK);
+
+    scene.has_room = true;
+    worked(home_mark_covers(daemon, &id, signing_key_public(key), 1, &scene.e));
+    assert_int_equal(scene.marker_writes, 2);
+    worked(home_mark_covers(command, &id, signing_key_public(key), 1, &scene.e));
+    assert_int_equal(scene.marker_writes, 2); /* what another process has written is not written again */
+    home_close(daemon);
+    home_close(command);
+}
+
 static void a_stale_process_never_takes_the_marker_back(void **state)
 {
     (void)state;
@@ -735,6 +765,7 @@ int main(void)
         TEST(what_another_process_adopts_and_gets_back_is_seen),
         TEST(a_forced_home_is_fine_and_stays_so),
         TEST(the_marker_is_written_once_for_what_was_said_and_not_again),
+        TEST(what_the_marker_does_not_say_is_said_and_not_handed_out),
         TEST(a_stale_process_never_takes_the_marker_back),
         TEST(marking_stops_when_the_files_say_more_than_the_database),
     };

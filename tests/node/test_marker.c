@@ -172,16 +172,17 @@ static void a_relationship_s_feed_is_found(void **state)
 {
     (void)state;
     OWNED_MARKER marker = empty_marker();
-    struct relationship_id id = feed_of(3, 0, 0, 0).relationship;
-    assert_null(marker_find(&marker, &id));
+    const struct marker_feed wanted = feed_of(3, 8, 0, 0);
+    assert_null(marker_find(&marker, &wanted.relationship, &wanted.log_key));
     add(&marker, feed_of(2, 1, 1, 1));
-    add(&marker, feed_of(4, 1, 1, 1));
-    assert_null(marker_find(&marker, &id));
-    add(&marker, feed_of(3, 8, 1, 1));
+    add(&marker, feed_of(4, 8, 1, 1));
+    add(&marker, feed_of(3, 7, 1, 1));
+    assert_null(marker_find(&marker, &wanted.relationship, &wanted.log_key));
+    add(&marker, feed_of(3, 8, 5, 1));
 
-    const struct marker_feed *found = marker_find(&marker, &id);
+    const struct marker_feed *found = marker_find(&marker, &wanted.relationship, &wanted.log_key);
     assert_non_null(found);
-    assert_int_equal(found->log_key.bytes[0], 8);
+    assert_int_equal(found->size, 5);
 }
 
 /* ---- judging ---- */

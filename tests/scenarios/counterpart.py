@@ -81,6 +81,7 @@ class Organisation:
         self.daemon = None
         self.address = self.holder = None
         self.options = []
+        self.before_start = None  # called in the daemon's process before it begins
 
     def init(self):
         name = self.code.capitalize()
@@ -128,7 +129,7 @@ class Organisation:
         self.log = open(os.path.join(self.folder, self.code.lower() + ".log"), "a")
         self.daemon = subprocess.Popen(self.process(["serve", "--listen", listen, "--no-console", "--json", "--verbose"]),
                                        env=self.environment, stdout=subprocess.PIPE, stderr=self.log, text=True,
-                                       stdin=subprocess.DEVNULL)
+                                       stdin=subprocess.DEVNULL, preexec_fn=self.before_start)
         line = self.daemon.stdout.readline()
         if not line:
             raise AssertionError("%s's daemon did not start: exit %s" % (self.code, self.daemon.wait()))
@@ -171,16 +172,21 @@ class Organisation:
 
 
 class Group:
-    """A scenario's organisations in a folder of their own; stops every daemon and removes the folder at the end."""
+    """A scenario's organisations in a folder of their own; stops every daemon and removes the folder at the end.
 
-    def __init__(self, *codes):
-        self.folder = tempfile.mkdtemp(prefix="counterpart-scenario-")
+    With a folder given, what is there is gone on with, and stays."""
+
+    def __init__(self, *codes, folder=None):
+        self.is_kept = folder is not None
+        self.folder = os.path.abspath(folder) if folder else tempfile.mkdtemp(prefix="counterpart-scenario-")
+        os.makedirs(self.folder, exist_ok=True)
         self.members = [Organisation(self.folder, code) for code in codes]
         self.extra = []
 
     def __enter__(self):
         for member in self.members:
-            member.init()
+            if not os.path.exists(os.path.join(member.home, "counterpart.db")):
+                member.init()
         return self.members
 
     def __exit__(self, kind, *_):
@@ -196,7 +202,8 @@ class Group:
                 if name.endswith(".log"):
                     with open(os.path.join(self.folder, name)) as log:
                         print("---- %s\n%s" % (name, "".join(log.readlines()[-60:])), flush=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self.is_kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def open_relationship(opener, others, title="Acme and partners"):

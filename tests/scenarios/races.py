@@ -6,7 +6,7 @@ ACME's daemon runs only while BOLT syncs, so that the order in which each learns
 import subprocess
 
 from counterpart import Group, claim, open_relationship, verify
-from valve import Valve
+from relay import Valve
 
 
 class Table:

@@ -5,21 +5,16 @@ import shutil
 import socket
 
 from counterpart import PATIENCE_S, Failed, Group, Organisation, claim, invite, open_relationship, party_of
-from wire import Wire
+from relay import Wire, place_of
 
 TITLE = "Acme and Bolt in confidence"
 SP_REQ = b"\x00SP\x00\x00\x30\x00\x00"  # how a REQ socket of the scalability protocols introduces itself
 
 
-def address_of(organisation):
-    host, port = organisation.address[len("tcp://"):].rsplit(":", 1)
-    return host, int(port)
-
-
 def throw(organisation, *messages, hello=SP_REQ, wanted=0):
     """Connects and sends messages as a REQ socket would; gives what comes back: `wanted` bytes, or all within a second."""
     got = b""
-    with socket.create_connection(address_of(organisation)) as pipe:
+    with socket.create_connection(place_of(organisation.address)) as pipe:
         pipe.settimeout(PATIENCE_S if wanted else 1)
         try:
             pipe.sendall(hello)
@@ -192,7 +187,7 @@ def main():
             answer = throw(acme, message)
             claim(TITLE.encode() not in answer and len(answer) < 200, "%d stray bytes get nothing" % len(message))
         throw(acme, hello=b"GET / HTTP/1.1\r\nHost: acme\r\n\r\n")
-        with socket.create_connection(address_of(acme)) as pipe:  # a length beyond every limit
+        with socket.create_connection(place_of(acme.address)) as pipe:  # a length beyond every limit
             pipe.sendall(SP_REQ + b"\x7f" + b"\xff" * 7 + b"x" * 4096)
         claim(acme.daemon.poll() is None, "the daemon serves on")
         again = bolt.run("sync", "-r", secret)
