@@ -71,10 +71,16 @@ static struct talk *talk_find(struct dial *d, const struct relationship_id *id)
     return NULL;
 }
 
-/* Renews who shares what with us, keeping what we know of each. */
+/* Renews who shares what with us, keeping what we know of each that is still shared. */
 static bool talks_renew(struct engine *engine, struct dial *d, struct err *e)
 {
     if (!exchange_shared(engine->home, &d->remote, &d->list, e)) return false;
+    for (size_t i = d->talk_count; i > 0; i--) {
+        if (shared_find(&d->list, &d->talks[i - 1].shared.id)) continue;
+        free(d->talks[i - 1].rows);
+        d->talks[i - 1] = d->talks[--d->talk_count];
+    }
+    if (d->list.count == 0) return err_set(e, ERR_REFUSED, "we no longer share a relationship with %s", d->name);
     for (size_t i = 0; i < d->list.count; i++) {
         struct talk *talk = talk_find(d, &d->list.shared[i].id);
         if (!talk) {
@@ -267,7 +273,7 @@ static bool send_push(struct engine *engine, struct dial *d, struct job *job, st
     size_t entries = 0, receipt_count = 0;
     struct talk *talk = talk_find(d, &job->id);
     struct message_receipt receipts[4 * PARTIES_MAX];
-    must(talk != NULL);
+    if (!talk) return err_set(e, ERR_MISSING, "that relationship is no longer shared");
     struct batch_request request = {&talk->shared, &job->log_key, job->from, BATCH_ENTRIES, job->size, &job->root,
                                     EXCHANGE_BATCH_BYTES};
     if (!exchange_batch(engine->home, &request, &engine->scratch, &batch, &entries, e)) return false;
@@ -607,8 +613,58 @@ static bool push_unreceipted(struct engine *engine, struct dial *d, struct err *
     return d->job_count > 0 ? run_jobs(engine, d, e) : send_round(engine, d, e);
 }
 
+/* Of the relationships that we think we share, how many did they not refuse? Keeps that an invitation was voided, or no longer is. */
+static size_t take_refusals(struct engine *engine, struct dial *d, const struct refusal *refusals, size_t count)
+{
+    size_t left = 0;
+    struct err e = {0};
+    struct invitation_id invitation = invitation_id_of(d->secret);
+    for (size_t i = 0; i < d->list.count; i++) {
+        const struct shared *shared = &d->list.shared[i];
+        enum refusal_why why = REFUSAL_NONE;
+        for (size_t k = 0; k < count && why == REFUSAL_NONE; k++)
+            if (span_equal(relationship_span(&refusals[k].relationship), relationship_span(&shared->id)))
+                why = refusals[k].why;
+        left += why == REFUSAL_NONE;
+        bool is_joining = d->is_joining && span_equal(relationship_span(&d->joining), relationship_span(&shared->id));
+        if (!pairing_refused(engine->home, shared, is_joining ? &invitation : NULL, why, &e))
+            engine_say(engine, TROUBLE, "partner=%s trouble=\"%s\"", d->name, e.said);
+    }
+    return left;
+}
+
+static bool refused(struct dial *d, enum refusal_why why, struct err *e)
+{
+    static const char *const words[] = {
+        [REFUSAL_NONE] = "they refused us",
+        [REFUSAL_VOIDED] = "our invitation was voided",
+        [REFUSAL_EXPIRED] = "our invitation has expired",
+        [REFUSAL_USED] = "another identity has used our invitation",
+    };
+    if (d->is_joining && why == REFUSAL_VOIDED) {
+        d->is_joining = false;
+        secret_wipe(d->secret, sizeof d->secret);
+    }
+    return err_set(e, ERR_REFUSED, "%s: ask %s for a new one", words[why], d->name);
+}
+
+/* What the answer to message 3 says: nothing, or that they do not know us where we thought they would. */
+static bool on_accepted(struct engine *engine, struct dial *d, struct err *e)
+{
+    struct refusal refusals[REFUSALS_MAX];
+    size_t count = 0;
+    if (!refusals_read(buffer_span(&engine->plain), refusals, &count, e)) return false;
+    if (!exchange_shared(engine->home, &d->remote, &d->list, e)) return false;
+    size_t left = take_refusals(engine, d, refusals, count);
+    for (size_t i = 0; i < count && d->is_joining; i++)
+        if (span_equal(relationship_span(&refusals[i].relationship), relationship_span(&d->joining)))
+            return refused(d, refusals[i].why, e);
+    return left > 0 || count == 0 || refused(d, refusals[0].why, e);
+}
+
 static bool on_session(struct engine *engine, struct dial *d, struct err *e)
 {
+    if (!on_accepted(engine, d, e)) return false;
     engine_say(engine, DETAIL, "session with=%s side=dialling", d->name);
     d->retry_after_ms = RETRY_FIRST_MS;
     d->fruitless = 0;

@@ -516,6 +516,8 @@ static bool make_receipt(struct taking *t, const struct feed *feed, struct err *
 {
     struct feed_receipt made;
     const struct signing_key *key = home_receipt_key(t->home);
+    /* A receipt says how much we hold: of others' feeds that is not for whom we have not confirmed. */
+    if (!t->shared->is_confirmed && feed->party != t->shared->party) return true;
     if (home_health(t->home) != HEALTH_FINE || t->out->is_own || feed->head.size != feed->edge.size ||
         feed->branch != 0)
         return true;
@@ -564,19 +566,34 @@ bool exchange_owed_receipts(struct home *home, const struct shared *shared, stru
     return home_health(home) != HEALTH_FINE || store_transact(home_store(home), make_all_owed, &o, e);
 }
 
-/* Does what they send go on from something we hold? */
-static bool continues(struct taking *t, bool *out, struct err *e)
+/*
+ * How long the feed is as far as they may know: to whom we have not confirmed, others' feeds are what we show of them. The
+ * answers are then made from this alone, so that a push finds out nothing of what is held back.
+ */
+static bool known_size(struct taking *t, uint64_t *out, bool *is_all, struct err *e)
+{
+    struct feed feed;
+    struct head shown = {0};
+    if (!feed_load(home_store(t->home), &t->shared->id, &t->message->log_key, 0, &feed, e)) return false;
+    *is_all = t->shared->is_confirmed || feed.party == t->shared->party;
+    if (!visible_head(t->home, t->shared, &feed, &shown, e)) return false;
+    *out = *is_all ? feed.edge.size : shown.size;
+    return true;
+}
+
+/* Does what they send go on from something we hold, of what they may know? */
+static bool continues(struct taking *t, uint64_t size, bool is_all, bool *out, struct err *e)
 {
     struct feed feed;
     struct err missing = {0};
-    *out = feed_with_root(home_store(t->home), &t->shared->id, &t->message->log_key, t->message->from,
+    *out = (is_all || t->message->from <= size) &&
+           feed_with_root(home_store(t->home), &t->shared->id, &t->message->log_key, t->message->from,
                           &t->message->root_at, &feed, &missing);
     if (*out) return true;
-    if (missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
-    if (!feed_load(home_store(t->home), &t->shared->id, &t->message->log_key, 0, &feed, e)) return false;
+    if (missing.code != ERR_MISSING && missing.code != ERR_NONE) return err_set(e, missing.code, "%s", missing.said);
     t->out->is_wanted = true;
-    t->out->held = feed.edge.size;
-    t->out->want_from = feed.edge.size < t->message->from ? feed.edge.size : t->message->from / 2;
+    t->out->held = size;
+    t->out->want_from = size < t->message->from ? size : t->message->from / 2;
     return true;
 }
 
@@ -593,10 +610,11 @@ static bool take(void *self, struct err *e)
     struct store *store = home_store(t->home);
     const struct message_batch *m = t->message;
     struct feed feed;
-    bool goes_on = false;
+    bool goes_on = false, is_all = true;
     unsigned branch = 0;
+    uint64_t size = 0;
     *t->out = (struct taken){.is_own = is_own_feed(t)};
-    if (!continues(t, &goes_on, e)) return false;
+    if (!known_size(t, &size, &is_all, e) || !continues(t, size, is_all, &goes_on, e)) return false;
     if (!goes_on) return true;
     struct batch batch = {.log_key = &m->log_key, .from = m->from, .entries = t->entries,
                           .entry_count = t->entry_count, .head = &m->head,
@@ -605,6 +623,7 @@ static bool take(void *self, struct err *e)
     if (t->out->entries > 0 && !record_fold(store, &t->shared->id, e)) return false;
     if (!feed_load(store, &t->shared->id, &m->log_key, branch, &feed, e)) return false;
     t->out->held = feed.edge.size;
+    if (!is_all) t->out->held = m->from + t->entry_count > size ? m->from + t->entry_count : size;
     return make_receipt(t, &feed, e);
 }
 

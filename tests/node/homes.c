@@ -197,7 +197,8 @@ void join(struct home *opener, struct home *joiner, const struct relationship_id
     invite(opener, id, home_organisation(joiner)->code, 3600, &text);
     worked(pairing_join(joiner, sink_span(&text), NULL, &invitation, &scene.e));
     struct invitation_id shown = invitation_id_of(invitation.secret);
-    worked(pairing_admit(opener, shown.bytes, certificate_of(joiner, id), &scene.e));
+    struct refusal refusal = {.why = REFUSAL_NONE};
+    worked(pairing_admit(opener, shown.bytes, certificate_of(joiner, id), &refusal, &scene.e));
     carry(opener, joiner, id);
     worked(pairing_joined(joiner, id, &scene.e));
     carry(joiner, opener, id);

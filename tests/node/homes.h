@@ -49,4 +49,5 @@ struct relationship_id open_between(struct home *opener, const char *const *code
 span certificate_of(struct home *home, const struct relationship_id *id);
 void invite(struct home *opener, const struct relationship_id *id, const char *code, uint64_t lasts_s,
             struct sink *text);
+/* The joiner is the opener's guest then, and has said its `join`, which the opener takes once it has confirmed it. */
 void join(struct home *opener, struct home *joiner, const struct relationship_id *id);

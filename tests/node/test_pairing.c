@@ -46,9 +46,32 @@ static bool join_bolt(void)
     return true;
 }
 
+static struct refusal refusal; /* what the last admission refused, as the joiner may know it */
+
 static bool admit(span certificate)
 {
-    return pairing_admit(ACME, bolts.shown.bytes, certificate, &scene.e);
+    return pairing_admit(ACME, bolts.shown.bytes, certificate, &refusal, &scene.e);
+}
+
+/* ACME invites BOLT once more; what BOLT has of it stands in `bolts`. */
+static void invite_bolt_again(void)
+{
+    bolts.text = sink_over(bolts.room, sizeof bolts.room);
+    invite(ACME, &bolts.id, "BOLT", 3600, &bolts.text);
+    worked(invitation_read(sink_span(&bolts.text), &bolts.invitation, &scene.e));
+    bolts.shown = invitation_id_of(bolts.invitation.secret);
+}
+
+static void confirm(struct home *home, const struct relationship_id *id, const char *code)
+{
+    worked(pairing_confirm(home, &anna, id, code, CHECK_VOICE, &scene.e));
+}
+
+static enum joining_state joining_of_bolt(void)
+{
+    struct joining_last last = {0};
+    worked(joining_load(home_store(BOLT), &bolts.id, &last, &scene.e));
+    return last.state;
 }
 
 /* ---- check words ---- */
@@ -168,6 +191,8 @@ static void a_new_invitation_voids_the_one_before(void **state)
 
     assert_true(join_bolt());
     failed(admit(certificate_of(BOLT, &bolts.id)), ERR_REFUSED);
+    assert_int_equal(refusal.why, REFUSAL_VOIDED);
+    assert_memory_equal(refusal.relationship.bytes, bolts.id.bytes, sizeof bolts.id.bytes);
 }
 
 /* ---- join ---- */
@@ -238,6 +263,7 @@ static void the_join_entry_is_written_once_and_not_before_the_opener_s_feed_is_h
         assert_int_equal(said_by(BOLT, &bolts.id), 1);
         failed(joining_get(home_store(BOLT), &bolts.id, &kept, &scene.e), ERR_MISSING);
     }
+    confirm(ACME, &bolts.id, "BOLT");
     carry(BOLT, ACME, &bolts.id);
     assert_int_equal(said_by(ACME, &bolts.id), 3); /* open, pair, charter */
     worked(pairing_joined(ACME, &bolts.id, &scene.e));
@@ -246,18 +272,18 @@ static void the_join_entry_is_written_once_and_not_before_the_opener_s_feed_is_h
 
 /* ---- admit ---- */
 
-static void an_admitted_party_is_known_and_repeating_it_says_nothing_more(void **state)
+static void an_admitted_party_is_a_guest_and_nothing_is_said_of_it(void **state)
 {
     (void)state;
     invite_bolt(three, 3);
     worked(join_bolt());
     for (size_t i = 0; i < 3; i++) {
         worked(admit(certificate_of(BOLT, &bolts.id)));
-        assert_int_equal(said_by(ACME, &bolts.id), 2); /* open, pair */
+        assert_int_equal(said_by(ACME, &bolts.id), 1); /* open */
     }
 
     const struct relationship *r = load(ACME, &bolts.id);
-    assert_true(r->parties[1].is_known);
+    assert_true(r->parties[1].is_known && r->parties[1].is_guest);
     assert_false(r->parties[1].is_confirmed);
     assert_string_equal(r->parties[1].certificate.name, "Bolt AG");
     assert_false(r->parties[2].is_known);
@@ -272,9 +298,11 @@ static void admit_refuses_an_invitation_that_is_unknown_or_too_old(void **state)
 
     bolts.shown.bytes[3] ^= 1;
     failed(admit(certificate), ERR_REFUSED);
+    assert_int_equal(refusal.why, REFUSAL_NONE);
     bolts.shown.bytes[3] ^= 1;
     scene.ahead_ms = 3602 * 1000;
     failed(admit(certificate), ERR_REFUSED);
+    assert_int_equal(refusal.why, REFUSAL_EXPIRED);
     scene.ahead_ms = 0;
     worked(admit(certificate));
 }
@@ -344,27 +372,211 @@ static void the_first_identity_keeps_an_invitation(void **state)
 
     failed(admit(forged(NULL)), ERR_REFUSED);
 
+    assert_int_equal(refusal.why, REFUSAL_USED);
     assert_true(key_public_equal(&load(ACME, &bolts.id)->parties[1].certificate.identity,
                                  &home_organisation(BOLT)->identity));
 }
 
-static void a_place_that_is_taken_is_not_given_to_another_by_a_new_invitation(void **state)
+/* CRUX has taken BOLT's place by its invitation, and is its guest. */
+static void let_the_wrong_one_in(void)
+{
+    invite_bolt(two, 2);
+    worked(invitation_read(sink_span(&bolts.text), &bolts.invitation, &scene.e));
+    bolts.shown = invitation_id_of(bolts.invitation.secret);
+    worked(admit(forged(NULL)));
+    assert_true(load(ACME, &bolts.id)->parties[1].is_guest);
+}
+
+static void until_it_is_confirmed_a_guest_is_replaced_by_inviting_again(void **state)
 {
     (void)state;
-    static uint8_t room[INVITATION_TEXT_MAX];
-    struct sink again = sink_over(room, sizeof room);
-    struct invitation second = {0};
+    let_the_wrong_one_in();
+    worked(contact_put(home_store(ACME), &bolts.id, "BOLT", NULL, NULL, "six words of the wrong one", &scene.e));
+    struct invitation_id wrong = bolts.shown;
+
+    invite_bolt_again();
+
+    const struct party *place = &load(ACME, &bolts.id)->parties[1];
+    assert_false(place->is_known);
+    assert_string_equal(place->words, "");
+    failed(pairing_confirm(ACME, &anna, &bolts.id, "BOLT", CHECK_VOICE, &scene.e), ERR_MISSING);
+    struct invitation_id right = bolts.shown;
+    bolts.shown = wrong;
+    failed(admit(forged(NULL)), ERR_REFUSED);
+    assert_int_equal(refusal.why, REFUSAL_VOIDED);
+    bolts.shown = right;
+    worked(join_bolt());
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    confirm(ACME, &bolts.id, "BOLT");
+    assert_true(key_public_equal(&load(ACME, &bolts.id)->parties[1].certificate.identity,
+                                 &home_organisation(BOLT)->identity));
+    assert_int_equal(said_by(ACME, &bolts.id), 3); /* open, pair, charter: nothing of the wrong one */
+}
+
+static void whoever_lost_its_place_shares_nothing_until_it_comes_again(void **state)
+{
+    (void)state;
+    struct shared_list list = {0};
+    struct relationship_id voided[2] = {{{0}}};
+    size_t count = 0;
     invite_bolt(two, 2);
     worked(join_bolt());
     worked(admit(certificate_of(BOLT, &bolts.id)));
-    invite(ACME, &bolts.id, "BOLT", 3600, &again);
-    worked(invitation_read(sink_span(&again), &second, &scene.e));
-    bolts.shown = invitation_id_of(second.secret);
+    const struct key_public *bolt = transport_key_public(home_transport_key(BOLT));
+    worked(exchange_shared(ACME, bolt, &list, &scene.e));
+    assert_int_equal(list.count, 1);
+
+    invite_bolt_again();
+
+    worked(exchange_shared(ACME, bolt, &list, &scene.e));
+    assert_int_equal(list.count, 0);
+    worked(voided_of(home_store(ACME), bolt, voided, 2, &count, &scene.e));
+    assert_int_equal(count, 1);
+    assert_memory_equal(voided[0].bytes, bolts.id.bytes, sizeof bolts.id.bytes);
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    worked(exchange_shared(ACME, bolt, &list, &scene.e));
+    assert_int_equal(list.count, 1);
+    shared_wipe(&list);
+}
+
+static void whoever_is_confirmed_keeps_its_place(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"tcp://acme.example:7700"};
+    static uint8_t room[INVITATION_TEXT_MAX];
+    struct sink again = sink_over(room, sizeof room);
+    struct store *store = NULL;
+    enum check none = CHECK_NONE;
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    confirm(ACME, &bolts.id, "BOLT");
     uint64_t said = said_by(ACME, &bolts.id);
 
+    failed(pairing_invite(ACME, &bolts.id, "BOLT", addresses, 1, 60, &again, &scene.e), ERR_REFUSED);
     failed(admit(forged(NULL)), ERR_REFUSED);
     worked(admit(certificate_of(BOLT, &bolts.id)));
     assert_int_equal(said_by(ACME, &bolts.id), said);
+
+    store = home_store(ACME); /* and so it is where it is forgotten whom we confirmed: the record knows */
+    worked(contact_put(store, &bolts.id, "BOLT", NULL, &none, NULL, &scene.e));
+    failed(pairing_invite(ACME, &bolts.id, "BOLT", addresses, 1, 60, &again, &scene.e), ERR_REFUSED);
+    assert_non_null(strstr(scene.e.said, "record"));
+}
+
+/* ---- joining again ---- */
+
+static void a_joiner_whose_invitation_was_voided_goes_on_with_a_new_one(void **state)
+{
+    (void)state;
+    const struct signing_key *before = NULL, *after = NULL;
+    struct shared acme = {.party = 0};
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    carry(ACME, BOLT, &bolts.id);
+    worked(pairing_joined(BOLT, &bolts.id, &scene.e));
+    confirm(BOLT, &bolts.id, "ACME");
+    worked(home_log_key(BOLT, &bolts.id, &before, &scene.e));
+    acme.id = bolts.id;
+    static uint8_t old_room[INVITATION_TEXT_MAX];
+    memcpy(old_room, bolts.room, bolts.text.len);
+    span old_text = span_of(old_room, bolts.text.len);
+    struct invitation old = {0};
+
+    invite_bolt_again();
+    worked(pairing_refused(BOLT, &acme, NULL, REFUSAL_VOIDED, &scene.e));
+    assert_int_equal(joining_of_bolt(), JOINING_VOIDED);
+    failed(pairing_join(BOLT, old_text, NULL, &old, &scene.e), ERR_REFUSED);
+    assert_non_null(strstr(scene.e.said, "voided"));
+
+    worked(join_bolt());
+    assert_int_equal(joining_of_bolt(), JOINING_UNDER_WAY);
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    worked(pairing_joined(BOLT, &bolts.id, &scene.e));
+    assert_int_equal(joining_of_bolt(), JOINING_DONE);
+    confirm(ACME, &bolts.id, "BOLT");
+    exchange(ACME, BOLT, &bolts.id);
+    worked(home_log_key(BOLT, &bolts.id, &after, &scene.e));
+    assert_ptr_equal(before, after); /* its feed goes on: one `join`, one `pair` */
+    assert_int_equal(said_by(BOLT, &bolts.id), 2);
+    struct hash digests[] = {load(ACME, &bolts.id)->state_digest, load(BOLT, &bolts.id)->state_digest};
+    assert_true(hash_equal(&digests[0], &digests[1]));
+    assert_false(join_bolt());
+    assert_int_equal(scene.e.code, ERR_CONFLICT);
+}
+
+static void a_voided_invitation_is_not_one_that_was_taken_since(void **state)
+{
+    (void)state;
+    struct shared acme = {.party = 0}, crux = {.party = 2};
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    struct invitation_id first = bolts.shown;
+    acme.id = crux.id = bolts.id;
+    invite_bolt_again();
+    worked(join_bolt());
+
+    worked(pairing_refused(BOLT, &acme, NULL, REFUSAL_VOIDED, &scene.e));
+    worked(pairing_refused(BOLT, &acme, &first, REFUSAL_VOIDED, &scene.e));
+    worked(pairing_refused(BOLT, &crux, &bolts.shown, REFUSAL_VOIDED, &scene.e));
+    assert_int_equal(joining_of_bolt(), JOINING_UNDER_WAY);
+    worked(pairing_refused(BOLT, &acme, &bolts.shown, REFUSAL_VOIDED, &scene.e));
+    assert_int_equal(joining_of_bolt(), JOINING_VOIDED);
+    worked(pairing_refused(BOLT, &acme, NULL, REFUSAL_NONE, &scene.e));
+    assert_int_equal(joining_of_bolt(), JOINING_DONE);
+}
+
+/* An invitation by CRUX into the relationship that ACME opened, under the name of ACME. */
+static span false_invitation(void)
+{
+    static uint8_t room[INVITATION_TEXT_MAX];
+    static struct invitation i;
+    struct sink text = sink_over(room, sizeof room), note = {0};
+    i = (struct invitation){.relationship = bolts.id,
+                            .title = "Supply of gears",
+                            .invited = "BOLT",
+                            .expires_s = (uint64_t)shifted_date(NULL) / 1000 + 3600,
+                            .secret = {7}};
+    note = sink_over(i.inviter_note, sizeof i.inviter_note);
+    struct certificate c = {.relationship = bolts.id,
+                            .code = "ACME",
+                            .domain = "acme.example",
+                            .name = "Acme Ltd",
+                            .has_log = true,
+                            .has_receipt = true,
+                            .has_transport = true};
+    worked(home_keys(CRUX, &scene.e));
+    c.identity = home_organisation(CRUX)->identity;
+    memset(c.log.bytes, 1, sizeof c.log.bytes);
+    memset(c.receipt.bytes, 2, sizeof c.receipt.bytes);
+    memset(c.transport.bytes, 3, sizeof c.transport.bytes);
+    worked(certificate_write(&note, &c, home_identity_key(CRUX), &scene.e));
+    i.inviter_note_bytes = note.len;
+    worked(invitation_write(&text, &i, home_identity_key(CRUX), &scene.e));
+    return sink_span(&text);
+}
+
+static void what_a_false_inviter_left_goes_when_the_right_one_invites(void **state)
+{
+    (void)state;
+    struct invitation out = {0};
+    invite_bolt(two, 2);
+    worked(pairing_join(BOLT, false_invitation(), NULL, &out, &scene.e));
+    assert_true(key_public_equal(&load(BOLT, &bolts.id)->parties[0].certificate.identity,
+                                 &home_organisation(CRUX)->identity));
+
+    worked(join_bolt());
+
+    assert_true(key_public_equal(&load(BOLT, &bolts.id)->parties[0].certificate.identity,
+                                 &home_organisation(ACME)->identity));
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    carry(ACME, BOLT, &bolts.id);
+    worked(pairing_joined(BOLT, &bolts.id, &scene.e));
+    failed(pairing_join(BOLT, false_invitation(), NULL, &out, &scene.e), ERR_REFUSED);
+    confirm(ACME, &bolts.id, "BOLT");
+    exchange(ACME, BOLT, &bolts.id);
+    assert_int_equal(joining_of_bolt(), JOINING_DONE);
 }
 
 /* ---- the charter ---- */
@@ -405,14 +617,17 @@ static struct charters charters_of(struct home *home, const struct relationship_
     return charters;
 }
 
-static void the_charter_is_offered_once_when_the_last_party_has_joined(void **state)
+static void the_charter_is_offered_once_when_the_last_party_is_confirmed(void **state)
 {
     (void)state;
     struct relationship_id id = open_between(ACME, three, 3);
     join(ACME, BOLT, &id);
+    confirm(ACME, &id, "BOLT");
+    join(ACME, CRUX, &id);
     assert_int_equal(charters_of(ACME, &id).count, 0);
 
-    join(ACME, CRUX, &id);
+    confirm(ACME, &id, "CRUX");
+    worked(pairing_confirm(ACME, &anna, &id, "CRUX", CHECK_IN_PERSON, &scene.e));
 
     struct charters charters = charters_of(ACME, &id);
     assert_int_equal(charters.count, 1);
@@ -462,6 +677,9 @@ static void a_party_met_through_the_opener_can_be_confirmed(void **state)
     struct relationship_id id = open_between(ACME, three, 3);
     join(ACME, BOLT, &id);
     join(ACME, CRUX, &id);
+    carry(ACME, BOLT, &id);
+    failed(pairing_confirm(BOLT, &anna, &id, "CRUX", CHECK_VOICE, &scene.e), ERR_MISSING);
+    confirm(ACME, &id, "CRUX");
     carry(ACME, BOLT, &id);
 
     worked(pairing_confirm(BOLT, &anna, &id, "CRUX", CHECK_VOICE, &scene.e));
@@ -515,12 +733,17 @@ int main(void)
         TEST(a_relationship_is_joined_once),
         TEST(join_refuses_an_invitation_that_is_not_for_this_home_or_too_old),
         TEST(the_join_entry_is_written_once_and_not_before_the_opener_s_feed_is_here),
-        TEST(an_admitted_party_is_known_and_repeating_it_says_nothing_more),
+        TEST(an_admitted_party_is_a_guest_and_nothing_is_said_of_it),
         TEST(admit_refuses_an_invitation_that_is_unknown_or_too_old),
         TEST(admit_refuses_a_certificate_that_is_not_the_invited_party_s_own),
         TEST(the_first_identity_keeps_an_invitation),
-        TEST(a_place_that_is_taken_is_not_given_to_another_by_a_new_invitation),
-        TEST(the_charter_is_offered_once_when_the_last_party_has_joined),
+        TEST(until_it_is_confirmed_a_guest_is_replaced_by_inviting_again),
+        TEST(whoever_lost_its_place_shares_nothing_until_it_comes_again),
+        TEST(whoever_is_confirmed_keeps_its_place),
+        TEST(a_joiner_whose_invitation_was_voided_goes_on_with_a_new_one),
+        TEST(a_voided_invitation_is_not_one_that_was_taken_since),
+        TEST(what_a_false_inviter_left_goes_when_the_right_one_invites),
+        TEST(the_charter_is_offered_once_when_the_last_party_is_confirmed),
         TEST(both_sides_confirm_and_may_check_better_later),
         TEST(the_opener_may_confirm_before_the_joiner_has_said_anything),
         TEST(a_party_met_through_the_opener_can_be_confirmed),
