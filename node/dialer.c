@@ -34,7 +34,7 @@ struct dial {
     struct key_public remote;
     struct key_public identity;    /* of the inviter, while joining */
     bool is_joining;
-    struct relationship_id joining;
+    struct relationship_id joining; /* which it is, or might be, that we join by this dial */
     uint8_t secret[32];            /* of the invitation, while joining */
     uint8_t nonce[32];
     enum dial_state state;
@@ -558,6 +558,26 @@ static bool on_watch(struct engine *engine, struct dial *d, struct reader *r, st
 
 /* ---- the handshake and check words ---- */
 
+/* Is an invitation by this partner under way? Another process may have taken one, or finished, since we dialled last. */
+static void load_secret(struct engine *engine, struct dial *d)
+{
+    struct buffer text = {0};
+    struct invitation *invitation = calloc(1, sizeof *invitation);
+    struct err e = {0};
+    d->is_joining = invitation && joining_get(home_store(engine->home), &d->joining, &text, &e) &&
+                    invitation_read(buffer_span(&text), invitation, &e) &&
+                    key_public_equal(&invitation->inviter.transport, &d->remote);
+    secret_wipe(d->secret, sizeof d->secret);
+    if (d->is_joining) {
+        d->identity = invitation->inviter.identity;
+        memcpy(d->secret, invitation->secret, sizeof d->secret);
+    }
+    if (invitation) secret_wipe(invitation, sizeof *invitation);
+    free(invitation);
+    if (text.at) secret_wipe(text.at, text.len);
+    buffer_wipe(&text);
+}
+
 static bool greet(struct engine *engine, struct dial *d, struct err *e)
 {
     uint8_t bytes[256];
@@ -569,6 +589,7 @@ static bool greet(struct engine *engine, struct dial *d, struct err *e)
     d->pulls = 0;
     d->job_count = d->job_next = 0;
     d->state = DIAL_GREETING;
+    load_secret(engine, d);
     return session_dial(&d->session, &secrets, &d->remote, d->is_joining ? d->secret : NULL, &message1, e) &&
            send_frame(engine, d, PENDING_MESSAGE_1, sink_span(&message1), REQUEST_MS, e);
 }
@@ -633,7 +654,7 @@ static size_t take_refusals(struct engine *engine, struct dial *d, const struct 
     return left;
 }
 
-static bool refused(struct dial *d, enum refusal_why why, struct err *e)
+static bool refused(const struct dial *d, enum refusal_why why, struct err *e)
 {
     static const char *const words[] = {
         [REFUSAL_NONE] = "they refused us",
@@ -641,10 +662,6 @@ static bool refused(struct dial *d, enum refusal_why why, struct err *e)
         [REFUSAL_EXPIRED] = "our invitation has expired",
         [REFUSAL_USED] = "another identity has used our invitation",
     };
-    if (d->is_joining && why == REFUSAL_VOIDED) {
-        d->is_joining = false;
-        secret_wipe(d->secret, sizeof d->secret);
-    }
     return err_set(e, ERR_REFUSED, "%s: ask %s for a new one", words[why], d->name);
 }
 
@@ -846,26 +863,6 @@ static void dial_begin(struct engine *engine, struct dial *d)
     engine->options.network->dial(engine->options.network->self, d->id, d->address);
 }
 
-static bool load_secret(struct engine *engine, struct dial *d, const struct relationship_id *id)
-{
-    struct buffer text = {0};
-    struct invitation *invitation = calloc(1, sizeof *invitation);
-    struct err e = {0};
-    bool is_joining = invitation && joining_get(home_store(engine->home), id, &text, &e) &&
-                      invitation_read(buffer_span(&text), invitation, &e);
-    if (is_joining) {
-        d->is_joining = true;
-        d->joining = *id;
-        d->identity = invitation->inviter.identity;
-        memcpy(d->secret, invitation->secret, sizeof d->secret);
-        secret_wipe(invitation, sizeof *invitation);
-    }
-    free(invitation);
-    if (text.at) secret_wipe(text.at, text.len);
-    buffer_wipe(&text);
-    return is_joining;
-}
-
 static void add_dial(struct engine *engine, const struct relationship *r, const struct party *party)
 {
     for (size_t i = 0; i < engine->dial_count; i++)
@@ -878,7 +875,7 @@ static void add_dial(struct engine *engine, const struct relationship *r, const 
     d->retry_after_ms = RETRY_FIRST_MS;
     memcpy(d->address, party->address, sizeof d->address);
     memcpy(d->name, party->code, sizeof d->name);
-    (void)load_secret(engine, d, &r->id);
+    d->joining = r->id;
     engine->dials[engine->dial_count++] = d;
     dial_begin(engine, d);
 }

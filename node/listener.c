@@ -171,6 +171,7 @@ static bool admit(struct engine *engine, struct visitor *v, span note, struct re
     if (refusals[0].why == REFUSAL_NONE) return err_set(e, why.code, "%s", why.said);
     engine_say(engine, NOTE, "refused from=%s because=\"%s\"", shown.code, why.said);
     *count = 1;
+    v->is_invited = false; /* no check words are made with it */
     return true;
 }
 
@@ -207,6 +208,8 @@ static bool accepted(struct engine *engine, struct visitor *v, const struct even
     if (!engine_plain(engine, &plain, e)) return false;
     if (refusal_count > 0) refusals_write(&plain, refusals, refusal_count);
     if (!answer_sealed(engine, v, event->slot, &plain, e)) return false;
+    if (v->list.count == 0 && !v->is_invited)
+        engine_say(engine, DETAIL, "session with=nobody because=\"a guest whose invitation was voided\"");
     if (v->list.count == 0) return true; /* its pipe is closed when nothing else comes of it */
     memcpy(v->name, v->list.shared[0].code, sizeof v->name);
     pipe_forget(engine, v->pipe);
