@@ -34,7 +34,7 @@ struct dial {
     struct key_public remote;
     struct key_public identity;    /* of the inviter, while joining */
     bool is_joining;
-    struct relationship_id joining;
+    struct relationship_id joining; /* which it is, or might be, that we join by this dial */
     uint8_t secret[32];            /* of the invitation, while joining */
     uint8_t nonce[32];
     enum dial_state state;
@@ -71,10 +71,16 @@ static struct talk *talk_find(struct dial *d, const struct relationship_id *id)
     return NULL;
 }
 
-/* Renews who shares what with us, keeping what we know of each. */
+/* Renews who shares what with us, keeping what we know of each that is still shared. */
 static bool talks_renew(struct engine *engine, struct dial *d, struct err *e)
 {
     if (!exchange_shared(engine->home, &d->remote, &d->list, e)) return false;
+    for (size_t i = d->talk_count; i > 0; i--) {
+        if (shared_find(&d->list, &d->talks[i - 1].shared.id)) continue;
+        free(d->talks[i - 1].rows);
+        d->talks[i - 1] = d->talks[--d->talk_count];
+    }
+    if (d->list.count == 0) return err_set(e, ERR_REFUSED, "we no longer share a relationship with %s", d->name);
     for (size_t i = 0; i < d->list.count; i++) {
         struct talk *talk = talk_find(d, &d->list.shared[i].id);
         if (!talk) {
@@ -267,7 +273,7 @@ static bool send_push(struct engine *engine, struct dial *d, struct job *job, st
     size_t entries = 0, receipt_count = 0;
     struct talk *talk = talk_find(d, &job->id);
     struct message_receipt receipts[4 * PARTIES_MAX];
-    must(talk != NULL);
+    if (!talk) return err_set(e, ERR_MISSING, "that relationship is no longer shared");
     struct batch_request request = {&talk->shared, &job->log_key, job->from, BATCH_ENTRIES, job->size, &job->root,
                                     EXCHANGE_BATCH_BYTES};
     if (!exchange_batch(engine->home, &request, &engine->scratch, &batch, &entries, e)) return false;
@@ -552,6 +558,26 @@ static bool on_watch(struct engine *engine, struct dial *d, struct reader *r, st
 
 /* ---- the handshake and check words ---- */
 
+/* Is an invitation by this partner under way? Another process may have taken one, or finished, since we dialled last. */
+static void load_secret(struct engine *engine, struct dial *d)
+{
+    struct buffer text = {0};
+    struct invitation *invitation = calloc(1, sizeof *invitation);
+    struct err e = {0};
+    d->is_joining = invitation && joining_get(home_store(engine->home), &d->joining, &text, &e) &&
+                    invitation_read(buffer_span(&text), invitation, &e) &&
+                    key_public_equal(&invitation->inviter.transport, &d->remote);
+    secret_wipe(d->secret, sizeof d->secret);
+    if (d->is_joining) {
+        d->identity = invitation->inviter.identity;
+        memcpy(d->secret, invitation->secret, sizeof d->secret);
+    }
+    if (invitation) secret_wipe(invitation, sizeof *invitation);
+    free(invitation);
+    if (text.at) secret_wipe(text.at, text.len);
+    buffer_wipe(&text);
+}
+
 static bool greet(struct engine *engine, struct dial *d, struct err *e)
 {
     uint8_t bytes[256];
@@ -563,6 +589,7 @@ static bool greet(struct engine *engine, struct dial *d, struct err *e)
     d->pulls = 0;
     d->job_count = d->job_next = 0;
     d->state = DIAL_GREETING;
+    load_secret(engine, d);
     return session_dial(&d->session, &secrets, &d->remote, d->is_joining ? d->secret : NULL, &message1, e) &&
            send_frame(engine, d, PENDING_MESSAGE_1, sink_span(&message1), REQUEST_MS, e);
 }
@@ -607,8 +634,54 @@ static bool push_unreceipted(struct engine *engine, struct dial *d, struct err *
     return d->job_count > 0 ? run_jobs(engine, d, e) : send_round(engine, d, e);
 }
 
+/* Of the relationships that we think we share, how many did they not refuse? Keeps that an invitation was voided, or no longer is. */
+static size_t take_refusals(struct engine *engine, struct dial *d, const struct refusal *refusals, size_t count)
+{
+    size_t left = 0;
+    struct err e = {0};
+    struct invitation_id invitation = invitation_id_of(d->secret);
+    for (size_t i = 0; i < d->list.count; i++) {
+        const struct shared *shared = &d->list.shared[i];
+        enum refusal_why why = REFUSAL_NONE;
+        for (size_t k = 0; k < count && why == REFUSAL_NONE; k++)
+            if (span_equal(relationship_span(&refusals[k].relationship), relationship_span(&shared->id)))
+                why = refusals[k].why;
+        left += why == REFUSAL_NONE;
+        bool is_joining = d->is_joining && span_equal(relationship_span(&d->joining), relationship_span(&shared->id));
+        if (!pairing_refused(engine->home, shared, is_joining ? &invitation : NULL, why, &e))
+            engine_say(engine, TROUBLE, "partner=%s trouble=\"%s\"", d->name, e.said);
+    }
+    return left;
+}
+
+static bool refused(const struct dial *d, enum refusal_why why, struct err *e)
+{
+    static const char *const words[] = {
+        [REFUSAL_NONE] = "they refused us",
+        [REFUSAL_VOIDED] = "our invitation was voided",
+        [REFUSAL_EXPIRED] = "our invitation has expired",
+        [REFUSAL_USED] = "another identity has used our invitation",
+    };
+    return err_set(e, ERR_REFUSED, "%s: ask %s for a new one", words[why], d->name);
+}
+
+/* What the answer to message 3 says: nothing, or that they do not know us where we thought they would. */
+static bool on_accepted(struct engine *engine, struct dial *d, struct err *e)
+{
+    struct refusal refusals[REFUSALS_MAX];
+    size_t count = 0;
+    if (!refusals_read(buffer_span(&engine->plain), refusals, &count, e)) return false;
+    if (!exchange_shared(engine->home, &d->remote, &d->list, e)) return false;
+    size_t left = take_refusals(engine, d, refusals, count);
+    for (size_t i = 0; i < count && d->is_joining; i++)
+        if (span_equal(relationship_span(&refusals[i].relationship), relationship_span(&d->joining)))
+            return refused(d, refusals[i].why, e);
+    return left > 0 || count == 0 || refused(d, refusals[0].why, e);
+}
+
 static bool on_session(struct engine *engine, struct dial *d, struct err *e)
 {
+    if (!on_accepted(engine, d, e)) return false;
     engine_say(engine, DETAIL, "session with=%s side=dialling", d->name);
     d->retry_after_ms = RETRY_FIRST_MS;
     d->fruitless = 0;
@@ -790,26 +863,6 @@ static void dial_begin(struct engine *engine, struct dial *d)
     engine->options.network->dial(engine->options.network->self, d->id, d->address);
 }
 
-static bool load_secret(struct engine *engine, struct dial *d, const struct relationship_id *id)
-{
-    struct buffer text = {0};
-    struct invitation *invitation = calloc(1, sizeof *invitation);
-    struct err e = {0};
-    bool is_joining = invitation && joining_get(home_store(engine->home), id, &text, &e) &&
-                      invitation_read(buffer_span(&text), invitation, &e);
-    if (is_joining) {
-        d->is_joining = true;
-        d->joining = *id;
-        d->identity = invitation->inviter.identity;
-        memcpy(d->secret, invitation->secret, sizeof d->secret);
-        secret_wipe(invitation, sizeof *invitation);
-    }
-    free(invitation);
-    if (text.at) secret_wipe(text.at, text.len);
-    buffer_wipe(&text);
-    return is_joining;
-}
-
 static void add_dial(struct engine *engine, const struct relationship *r, const struct party *party)
 {
     for (size_t i = 0; i < engine->dial_count; i++)
@@ -822,7 +875,7 @@ static void add_dial(struct engine *engine, const struct relationship *r, const 
     d->retry_after_ms = RETRY_FIRST_MS;
     memcpy(d->address, party->address, sizeof d->address);
     memcpy(d->name, party->code, sizeof d->name);
-    (void)load_secret(engine, d, &r->id);
+    d->joining = r->id;
     engine->dials[engine->dial_count++] = d;
     dial_begin(engine, d);
 }

@@ -475,6 +475,7 @@ struct taking {
     const struct message_batch *message;
     struct stored_entry *entries;
     size_t entry_count;
+    bool is_unknown; /* a feed that is not known here yet, from its start */
     struct taken *out;
 };
 
@@ -511,6 +512,8 @@ static bool make_receipt(struct taking *t, const struct feed *feed, struct err *
 {
     struct feed_receipt made;
     const struct signing_key *key = home_receipt_key(t->home);
+    /* A receipt says how much we hold: of others' feeds that is not for whom we have not confirmed. */
+    if (!t->shared->is_confirmed && feed->party != t->shared->party) return true;
     if (home_health(t->home) != HEALTH_FINE || t->out->is_own || feed->head.size != feed->edge.size ||
         feed->branch != 0)
         return true;
@@ -560,22 +563,40 @@ bool exchange_owed_receipts(struct home *home, const struct shared *shared, stru
     return home_health(home) != HEALTH_FINE || store_transact(home_store(home), make_all_owed, &o, e);
 }
 
-/* Does what they send go on from something we hold? */
-static bool continues(struct taking *t, bool *out, struct err *e)
+/*
+ * How long the feed is as far as they may know: to whom we have not confirmed, others' feeds are what we show of them. The
+ * answers are then made from this alone, so that a push finds out nothing of what is held back.
+ */
+static bool known_size(struct taking *t, uint64_t *out, bool *is_all, struct err *e)
+{
+    struct feed feed;
+    struct head shown = {0};
+    struct err missing = {0};
+    if (!feed_load(home_store(t->home), &t->shared->id, &t->message->log_key, 0, &feed, &missing)) {
+        t->is_unknown = missing.code == ERR_MISSING && t->message->from == 0 && t->shared->is_confirmed;
+        return t->is_unknown || err_set(e, missing.code, "%s", missing.said);
+    }
+    *is_all = t->shared->is_confirmed || feed.party == t->shared->party;
+    if (!visible_head(t->home, t->shared, &feed, &shown, e)) return false;
+    *out = *is_all ? feed.edge.size : shown.size;
+    return true;
+}
+
+/* Does what they send go on from something we hold, of what they may know? */
+static bool continues(struct taking *t, uint64_t size, bool is_all, bool *out, struct err *e)
 {
     struct feed feed;
     struct err missing = {0};
-    *out = feed_with_root(home_store(t->home), &t->shared->id, &t->message->log_key, t->message->from,
+    *out = t->is_unknown; /* it may show itself to be a successor feed */
+    if (*out) return true;
+    *out = (is_all || t->message->from <= size) &&
+           feed_with_root(home_store(t->home), &t->shared->id, &t->message->log_key, t->message->from,
                           &t->message->root_at, &feed, &missing);
     if (*out) return true;
-    if (missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
-    if (!feed_load(home_store(t->home), &t->shared->id, &t->message->log_key, 0, &feed, &missing)) {
-        *out = missing.code == ERR_MISSING && t->message->from == 0; /* it may show itself to be a successor feed */
-        return *out || err_set(e, missing.code, "%s", missing.said);
-    }
+    if (missing.code != ERR_MISSING && missing.code != ERR_NONE) return err_set(e, missing.code, "%s", missing.said);
     t->out->is_wanted = true;
-    t->out->held = feed.edge.size;
-    t->out->want_from = feed.edge.size < t->message->from ? feed.edge.size : t->message->from / 2;
+    t->out->held = size;
+    t->out->want_from = size < t->message->from ? size : t->message->from / 2;
     return true;
 }
 
@@ -585,10 +606,11 @@ static bool take(void *self, struct err *e)
     struct store *store = home_store(t->home);
     const struct message_batch *m = t->message;
     struct feed feed;
-    bool goes_on = false;
+    bool goes_on = false, is_all = true;
     unsigned branch = 0;
+    uint64_t size = 0;
     *t->out = (struct taken){0};
-    if (!continues(t, &goes_on, e)) return false;
+    if (!known_size(t, &size, &is_all, e) || !continues(t, size, is_all, &goes_on, e)) return false;
     if (!goes_on) return true;
     struct batch batch = {.log_key = &m->log_key, .from = m->from, .entries = t->entries,
                           .entry_count = t->entry_count, .head = &m->head,
@@ -598,6 +620,7 @@ static bool take(void *self, struct err *e)
     if (!feed_load(store, &t->shared->id, &m->log_key, branch, &feed, e)) return false;
     t->out->held = feed.edge.size;
     t->out->is_own = is_ours(t->home, &t->shared->id, &feed);
+    if (!is_all) t->out->held = m->from + t->entry_count > size ? m->from + t->entry_count : size;
     return make_receipt(t, &feed, e);
 }
 

@@ -83,7 +83,10 @@ struct taken {
     struct message_receipt receipt;
     struct err no_receipt;     /* ERR_TIME: our clock is behind, so there is none; the entries are here all the same */
 };
-/* Verifies, stores, folds and receipts, in one transaction. Fails: ERR_REFUSED, ERR_MALFORMED, ERR_LIMIT, ERR_DISK ... */
+/*
+ * Verifies, stores, folds and receipts, in one transaction. To a counterpart that is not confirmed every feed but its own is
+ * as long as what we show of it, and has no receipt. Fails: ERR_REFUSED, ERR_MALFORMED, ERR_LIMIT, ERR_DISK ...
+ */
 MUST_USE bool exchange_take(struct home *home, const struct shared *shared, const struct message_batch *batch,
                             struct batch_scratch *scratch, struct taken *out, struct err *e);
 /*

@@ -118,13 +118,18 @@ static void pipe_gone(struct engine *engine, uint32_t pipe)
 
 /* ---- the handshake ---- */
 
-/* The secret of an invitation by its id; an unknown one gets bytes that open nothing. */
+/*
+ * The secret of an invitation by its id; an unknown one gets bytes that open nothing. A voided one still opens: who holds it
+ * is told so.
+ */
 static void invitation_secret(struct engine *engine, const struct invitation_id *id, uint8_t out[32])
 {
     struct invited invited;
     struct err missing = {0};
     engine->world->random(engine->world->self, out, 32);
-    if (!invited_find(home_store(engine->home), id->bytes, &invited, &missing)) return;
+    if (!invited_find(home_store(engine->home), id->bytes, &invited, &missing) &&
+        !voided_find(home_store(engine->home), id->bytes, &invited, &missing))
+        return;
     memcpy(out, invited.secret, sizeof invited.secret);
     secret_wipe(&invited, sizeof invited);
 }
@@ -158,27 +163,64 @@ static bool accept_session(struct engine *engine, const struct event *event, boo
     return true;
 }
 
+/* Takes a joiner in by its invitation. One that was refused for a reason it may be told has it in `refusals`. */
+static bool admit(struct engine *engine, struct visitor *v, span note, struct refusal refusals[REFUSALS_MAX],
+                  size_t *count, struct err *e)
+{
+    struct certificate shown;
+    struct err why = {0};
+    if (!certificate_read(note, &shown, e)) return false;
+    if (!key_public_equal(&shown.transport, session_remote(v->session)))
+        return err_set(e, ERR_REFUSED, "%s shows another transport key than it uses", shown.code);
+    if (pairing_admit(engine->home, v->invitation.bytes, note, &refusals[0], &why)) {
+        engine_say(engine, NOTE, "joined=%s", shown.code);
+        return true;
+    }
+    if (refusals[0].why == REFUSAL_NONE) return err_set(e, why.code, "%s", why.said);
+    engine_say(engine, NOTE, "refused from=%s because=\"%s\"", shown.code, why.said);
+    *count = 1;
+    v->is_invited = false; /* no check words are made with it */
+    return true;
+}
+
+/* The relationships in which it lost its place because we invited anew, and has not come by the new invitation. */
+static bool list_voided(struct engine *engine, const struct visitor *v, struct refusal refusals[REFUSALS_MAX],
+                        size_t *count, struct err *e)
+{
+    struct relationship_id ids[REFUSALS_MAX];
+    size_t id_count = 0;
+    if (!voided_of(home_store(engine->home), session_remote(v->session), ids, REFUSALS_MAX, &id_count, e)) return false;
+    for (size_t i = 0; i < id_count && *count < REFUSALS_MAX; i++) {
+        bool is_said = *count > 0 && span_equal(relationship_span(&refusals[0].relationship), relationship_span(&ids[i]));
+        if (is_said || shared_find(&v->list, &ids[i])) continue;
+        refusals[(*count)++] = (struct refusal){ids[i], REFUSAL_VOIDED};
+    }
+    return true;
+}
+
 /* Message 3: now we know who it is. Strangers are refused like a wrong key. */
 static bool accepted(struct engine *engine, struct visitor *v, const struct event *event, struct err *e)
 {
     uint8_t bytes[CERTIFICATE_BYTES_MAX];
     struct sink payload = sink_over(bytes, sizeof bytes);
     struct sink plain;
+    struct refusal refusals[REFUSALS_MAX] = {{.why = REFUSAL_NONE}};
+    size_t refusal_count = 0;
     if (!session_accepted(v->session, event->bytes, &payload, e)) return false;
-    if (v->is_invited) {
-        struct certificate shown;
-        if (!certificate_read(sink_span(&payload), &shown, e)) return false;
-        if (!key_public_equal(&shown.transport, session_remote(v->session)))
-            return err_set(e, ERR_REFUSED, "%s shows another transport key than it uses", shown.code);
-        if (!pairing_admit(engine->home, v->invitation.bytes, sink_span(&payload), e)) return false;
-        engine_say(engine, NOTE, "joined=%s", shown.code);
-    }
-    if (!exchange_shared(engine->home, session_remote(v->session), &v->list, e)) return false;
-    if (v->list.count == 0) return err_set(e, ERR_REFUSED, "a node that shares no relationship with us");
+    if (v->is_invited && !admit(engine, v, sink_span(&payload), refusals, &refusal_count, e)) return false;
+    if (!exchange_shared(engine->home, session_remote(v->session), &v->list, e) ||
+        !list_voided(engine, v, refusals, &refusal_count, e))
+        return false;
+    if (v->list.count == 0 && refusal_count == 0)
+        return err_set(e, ERR_REFUSED, "a node that shares no relationship with us");
+    if (!engine_plain(engine, &plain, e)) return false;
+    if (refusal_count > 0) refusals_write(&plain, refusals, refusal_count);
+    if (!answer_sealed(engine, v, event->slot, &plain, e)) return false;
+    if (v->list.count == 0 && !v->is_invited)
+        engine_say(engine, DETAIL, "session with=nobody because=\"a guest whose invitation was voided\"");
+    if (v->list.count == 0) return true; /* its pipe is closed when nothing else comes of it */
     memcpy(v->name, v->list.shared[0].code, sizeof v->name);
     pipe_forget(engine, v->pipe);
-    if (!engine_plain(engine, &plain, e)) return false;
-    if (!answer_sealed(engine, v, event->slot, &plain, e)) return false;
     engine_say(engine, DETAIL, "session with=%s side=listening", v->name);
     if (v->is_invited) engine_news(engine);
     return true;
@@ -520,6 +562,7 @@ static bool on_request(struct engine *engine, struct visitor *v, const struct ev
     struct message_head *head = engine->head;
     if (!message_open(&r, head, &fields, e)) return false;
     if (!exchange_shared(engine->home, session_remote(v->session), &v->list, e)) return false;
+    if (v->list.count == 0) return err_set(e, ERR_REFUSED, "a node that shares no relationship with us");
     size_t new_receipts = 0;
     bool is_watch = head->kind == MESSAGE_WATCH;
     if (is_watch && !on_watch(engine, v, &r, event->slot, e)) return false;
@@ -591,30 +634,45 @@ void listener_step(struct engine *engine, const struct event *event)
     else on_frame(engine, event);
 }
 
+/* Takes over what is shared now. False: something no longer is, and the visitor is to come anew and hear why. */
+static bool talks_renew(struct engine *engine, struct visitor *v, struct err *e)
+{
+    if (!exchange_shared(engine->home, session_remote(v->session), &v->list, e)) return false;
+    for (size_t t = 0; t < v->talk_count; t++) {
+        const struct shared *shared = shared_find(&v->list, &v->talks[t].shared.id);
+        if (!shared) return err_set(e, ERR_REFUSED, "a relationship is no longer shared");
+        v->talks[t].shared = *shared;
+    }
+    return v->list.count > 0 || err_set(e, ERR_REFUSED, "a node that shares no relationship with us");
+}
+
+/* Wakes whoever is parked, when `is_due` only those whose time is over. */
+static void wake_parked(struct engine *engine, bool is_due)
+{
+    uint64_t now = engine_now(engine);
+    for (size_t i = engine->visitor_count; i > 0; i--) {
+        struct visitor *v = engine->visitors[i - 1];
+        struct err e = {0};
+        if (!v->is_parked || (is_due && now < v->until_ms)) continue;
+        if (!talks_renew(engine, v, &e)) {
+            engine_say(engine, NOTE, "refused from=%s because=\"%s\"", v->name, e.said);
+            refuse(engine, v->slot);
+            visitor_remove(engine, i - 1);
+        } else if (!wake(engine, v, is_due, &e)) {
+            engine_say(engine, TROUBLE, "watch of=%s trouble=\"%s\"", v->name, e.said);
+        }
+    }
+}
+
 void listener_news(struct engine *engine)
 {
-    for (size_t i = 0; i < engine->visitor_count; i++) {
-        struct visitor *v = engine->visitors[i];
-        struct err e = {0};
-        if (!v->is_parked) continue;
-        if (!exchange_shared(engine->home, session_remote(v->session), &v->list, &e)) continue;
-        for (size_t t = 0; t < v->talk_count; t++) {
-            const struct shared *shared = shared_find(&v->list, &v->talks[t].shared.id);
-            if (shared) v->talks[t].shared = *shared;
-        }
-        if (!wake(engine, v, false, &e)) engine_say(engine, TROUBLE, "watch of=%s trouble=\"%s\"", v->name, e.said);
-    }
+    wake_parked(engine, false);
 }
 
 void listener_timer(struct engine *engine)
 {
     uint64_t now = engine_now(engine);
-    for (size_t i = 0; i < engine->visitor_count; i++) {
-        struct err e = {0};
-        struct visitor *v = engine->visitors[i];
-        if (v->is_parked && now >= v->until_ms && !wake(engine, v, true, &e))
-            engine_say(engine, TROUBLE, "watch of=%s trouble=\"%s\"", v->name, e.said);
-    }
+    wake_parked(engine, true);
     for (size_t i = engine->pipe_count; i > 0; i--) {
         uint32_t pipe = engine->pipes[i - 1].pipe;
         if (now - engine->pipes[i - 1].since_ms < UNSESSIONED_MS) continue;

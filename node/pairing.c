@@ -134,7 +134,15 @@ static bool may_invite(struct home *home, struct relationship *r, const char *co
     if (!party) return no_party(r, code, e);
     if (strcmp(code, home_organisation(home)->code) == 0)
         return err_set(e, ERR_USAGE, "%s is this home itself", code);
-    if (party->is_confirmed) return err_set(e, ERR_REFUSED, "%s has joined and is confirmed", code);
+    if (party->is_confirmed) {
+        (void)err_set(e, ERR_REFUSED, "%s is confirmed, and keeps its place in the record", code);
+        return err_next(e, "if it is the wrong one, open a new relationship");
+    }
+    /* A home that was restored has its record back, but not whom it had confirmed. */
+    if (party->is_known && !party->is_guest) {
+        (void)err_set(e, ERR_REFUSED, "the record names the keys of %s already", code);
+        return err_next(e, "counterpart confirm %s, once you have compared words", code);
+    }
     return true;
 }
 
@@ -143,10 +151,12 @@ struct inviting {
     const struct invited *invited;
 };
 
+/* Whoever had come by the earlier invitation is forgotten, and the words that were compared with it. */
 static bool keep_invited(void *self, struct err *e)
 {
     const struct inviting *i = self;
-    return invited_put(i->store, i->invited, e);
+    return invited_put(i->store, i->invited, e) &&
+           contact_put(i->store, &i->invited->relationship, i->invited->code, NULL, NULL, "", e);
 }
 
 static bool invitation_fill(struct home *home, const struct relationship *r, const char *code,
@@ -203,6 +213,54 @@ bool pairing_invite(struct home *home, const struct relationship_id *id, const c
     return is_invited;
 }
 
+/* ---- certificates in the record ---- */
+
+static bool certificate_equal(const struct certificate *a, const struct certificate *b)
+{
+    return key_public_equal(&a->identity, &b->identity) && key_public_equal(&a->log, &b->log) &&
+           key_public_equal(&a->receipt, &b->receipt) &&
+           key_public_equal(&a->transport, &b->transport);
+}
+
+/* Looks through a feed's entries for the certificate a party is known by. */
+struct certificate_search {
+    const struct party *party;
+    struct buffer *note;
+    bool is_found, is_out_of_memory;
+};
+
+static bool look_at_entry(void *self, uint64_t index, const struct stored_entry *entry)
+{
+    struct certificate_search *search = self;
+    struct body_field fields[FIELDS_MAX] = {0};
+    struct certificate found = {0};
+    size_t count = 0;
+    (void)index;
+    if (!entry->has_body || !body_read(entry->body, 0, fields, &count, NULL)) return true;
+    const struct value *note = body_find(fields, count, "certificate");
+    if (!note || !note->is_text || !certificate_read(note->text, &found, NULL)) return true;
+    if (strcmp(found.code, search->party->code) != 0) return true;
+    if (!certificate_equal(&found, &search->party->certificate)) return true;
+    search->is_found = buffer_put(search->note, note->text, NULL);
+    search->is_out_of_memory = !search->is_found;
+    return false;
+}
+
+/* Does the feed of `log_key` name the party by the certificate we know it by? Then `note` is that, as signed. */
+static bool is_named_by(struct home *home, const struct relationship *r, const struct key_public *log_key,
+                        const struct party *party, struct buffer *note, bool *out, struct err *e)
+{
+    struct certificate_search search = {.party = party, .note = note};
+    struct feed feed = {0};
+    struct err why = {0};
+    *out = false;
+    if (!feed_load(home_store(home), &r->id, log_key, 0, &feed, &why))
+        return why.code == ERR_MISSING || err_set(e, why.code, "%s", why.said);
+    if (!feed_read(home_store(home), &r->id, feed.feed, 0, look_at_entry, &search, e)) return false;
+    *out = search.is_found;
+    return !search.is_out_of_memory || err_memory(e);
+}
+
 /* ---- join ---- */
 
 static bool expired(uint64_t expires_s, const struct world *world, struct err *e)
@@ -234,6 +292,8 @@ struct joining {
     const struct invitation *invitation;
     span text, own_note;
     const char *own_address;
+    bool is_anew;     /* the relationship is held, and its opening entry was never seen: it begins again */
+    bool is_going_on; /* the relationship is held: only the invitation is another */
 };
 
 static bool keep_joining(void *self, struct err *e)
@@ -243,24 +303,80 @@ static bool keep_joining(void *self, struct err *e)
     struct store *store = home_store(j->home);
     const char *address = i->address_count ? i->addresses[0] : NULL;
     span note = span_of(i->inviter_note, i->inviter_note_bytes);
-    if (!relationship_add(store, &i->relationship, i->title, j->own_note, note, e)) return false;
-    if (!contact_put(store, &i->relationship, i->inviter.code, address, NULL, NULL, e))
+    struct invitation_id shown = invitation_id_of(i->secret);
+    if (j->is_anew && !relationship_forget(store, &i->relationship, e)) return false;
+    if (!j->is_going_on && !relationship_add(store, &i->relationship, i->title, j->own_note, note, e))
         return false;
-    if (!joining_put(store, &i->relationship, j->text, e)) return false;
+    /* Check words of an earlier invitation are no longer worth comparing. */
+    if (!contact_put(store, &i->relationship, i->inviter.code, address, NULL, "", e)) return false;
+    if (!joining_put(store, &i->relationship, &shown, j->text, e)) return false;
     /* Ours is kept as a contact's is: it is what the opener is told. */
     return !j->own_address || contact_put(store, &i->relationship, home_organisation(j->home)->code,
                                           j->own_address, NULL, NULL, e);
 }
 
-static bool not_held_yet(struct home *home, const struct relationship_id *id, struct err *e)
+static bool is_held(struct home *home, const struct relationship_id *id, bool *out, struct err *e)
 {
     OWNED_BUFFER note = {0};
     struct err why = {0};
-    if (relationship_own_certificate(home_store(home), id, &note, &why)) {
-        (void)err_set(e, ERR_CONFLICT, "this home holds the relationship already");
-        return err_next(e, "counterpart sync goes on with a join that was begun");
-    }
-    return why.code == ERR_MISSING || err_set(e, why.code, "%s", why.said);
+    *out = relationship_own_certificate(home_store(home), id, &note, &why);
+    return *out || why.code == ERR_MISSING || err_set(e, why.code, "%s", why.said);
+}
+
+static bool voided_here(const struct invitation *i, struct err *e)
+{
+    (void)err_set(e, ERR_REFUSED, "%s has voided this invitation", i->inviter.code);
+    return err_next(e, "ask %s for a new one, then: counterpart join FILE", i->inviter.code);
+}
+
+/* The invitation that this home took last, once more. */
+static bool not_taken_yet(const struct joining *j, struct err *e)
+{
+    struct joining_last last = {0};
+    struct err why = {0};
+    struct invitation_id shown = invitation_id_of(j->invitation->secret);
+    if (!joining_load(home_store(j->home), &j->invitation->relationship, &last, &why))
+        return why.code == ERR_MISSING || err_set(e, why.code, "%s", why.said);
+    if (!span_equal(span_of(last.invitation.bytes, sizeof last.invitation.bytes),
+                    span_of(shown.bytes, sizeof shown.bytes)))
+        return true;
+    if (last.state == JOINING_VOIDED) return voided_here(j->invitation, e);
+    (void)err_set(e, ERR_CONFLICT, "this home holds the relationship already");
+    return err_next(e, "counterpart sync goes on with a join that was begun");
+}
+
+/*
+ * A relationship that is held already, by an invitation that is not the one it was held by: the opener may invite anew
+ * until it has confirmed us. What another opener left here goes; an opening entry that was verified tells who is right.
+ */
+static bool join_held(struct joining *j, struct err *e)
+{
+    const struct certificate *inviter = &j->invitation->inviter;
+    OWNED_BUFFER own_note = {0};
+    OWNED_BUFFER found = {0};
+    struct party us = {0};
+    bool is_paired = false;
+    OWNED(relationship_free) struct relationship *r = relationship_get(j->home, &j->invitation->relationship, e);
+    if (!r || !not_taken_yet(j, e)) return false;
+    if (!relationship_own_certificate(home_store(j->home), &r->id, &own_note, e) ||
+        !certificate_read(buffer_span(&own_note), &us.certificate, e))
+        return false;
+    const struct certificate *opener = &r->parties[0].certificate;
+    bool is_same = key_public_equal(&opener->identity, &inviter->identity) &&
+                   key_public_equal(&opener->log, &inviter->log) &&
+                   key_public_equal(&opener->transport, &inviter->transport);
+    if (r->is_open_known && !is_same)
+        return err_set(e, ERR_REFUSED, "this relationship was opened by %s with other keys than the inviter's",
+                       opener->code);
+    if (r->is_open_known) memcpy(us.code, r->parties[r->our_party].code, sizeof us.code);
+    if (r->is_open_known &&
+        !is_named_by(j->home, r, &opener->log, &us, &found, &is_paired, e))
+        return false;
+    if (is_paired) return err_set(e, ERR_CONFLICT, "this home has joined, and %s has confirmed it", opener->code);
+    j->is_anew = !is_same;
+    j->is_going_on = is_same;
+    j->own_note = buffer_span(&own_note); /* nothing was said with its log key yet, or the same feed goes on */
+    return store_transact(home_store(j->home), keep_joining, j, e);
 }
 
 static bool join(struct joining *joining, struct err *e)
@@ -270,12 +386,15 @@ static bool join(struct joining *joining, struct err *e)
     const struct signing_key *log_key = NULL;
     uint8_t note[CERTIFICATE_BYTES_MAX] = {0};
     struct sink own = sink_over(note, sizeof note);
+    bool is_there = false;
     struct err why = {0};
-    if (!not_held_yet(home, id, e) || !home_log_key_make(home, id, 0, &log_key, e)) return false;
+    if (!is_held(home, id, &is_there, e)) return false;
+    if (is_there) return join_held(joining, e);
+    if (!home_log_key_make(home, id, 0, &log_key, e)) return false;
     bool is_joining = home_certify(home, id, 0, &own, e);
     joining->own_note = sink_span(&own);
     is_joining = is_joining && store_transact(home_store(home), keep_joining, joining, e);
-    if (!is_joining && not_held_yet(home, id, &why)) home_log_key_unmake(home, id, 0);
+    if (!is_joining && is_held(home, id, &is_there, &why) && !is_there) home_log_key_unmake(home, id, 0);
     return is_joining;
 }
 
@@ -346,6 +465,39 @@ bool pairing_joined(struct home *home, const struct relationship_id *id, struct 
     return home_mark(home, e);
 }
 
+struct refused {
+    struct home *home;
+    const struct shared *shared;
+    const struct invitation_id *invitation;
+    enum refusal_why why;
+};
+
+/* A newer invitation that another process has just taken is not meant. */
+static bool keep_refused(void *self, struct err *e)
+{
+    const struct refused *r = self;
+    struct store *store = home_store(r->home);
+    struct joining_last last = {0};
+    struct err why = {0};
+    if (!joining_load(store, &r->shared->id, &last, &why))
+        return why.code == ERR_MISSING || err_set(e, why.code, "%s", why.said);
+    bool is_meant = r->invitation ? span_equal(span_of(last.invitation.bytes, sizeof last.invitation.bytes),
+                                               span_of(r->invitation->bytes, sizeof r->invitation->bytes))
+                                  : last.state != JOINING_UNDER_WAY;
+    if (is_meant && r->why == REFUSAL_VOIDED && last.state != JOINING_VOIDED)
+        return joining_voided(store, &r->shared->id, e);
+    if (is_meant && r->why == REFUSAL_NONE && last.state == JOINING_VOIDED) return joining_done(store, &r->shared->id, e);
+    return true;
+}
+
+bool pairing_refused(struct home *home, const struct shared *shared, const struct invitation_id *invitation,
+                     enum refusal_why why, struct err *e)
+{
+    struct refused refused = {home, shared, invitation, why};
+    if (shared->party != 0) return true; /* only the opener invites, and voids */
+    return store_transact(home_store(home), keep_refused, &refused, e);
+}
+
 /* ---- admit ---- */
 
 struct admitting {
@@ -354,28 +506,38 @@ struct admitting {
     span note;
     struct certificate shown;
     struct relationship *relationship;
+    struct refusal refusal;
 };
 
-static bool invited_get(const struct admitting *a, struct invited *out, struct err *e)
+static bool invited_get(struct admitting *a, struct invited *out, struct err *e)
 {
+    struct err unknown = {0};
     if (invited_find(home_store(a->home), a->invitation_id, out, e)) return true;
-    if (e && e->code == ERR_MISSING) e->code = ERR_REFUSED;
-    return false;
+    if (e && e->code != ERR_MISSING) return false;
+    if (!voided_find(home_store(a->home), a->invitation_id, out, &unknown))
+        return err_set(e, unknown.code == ERR_MISSING ? ERR_REFUSED : unknown.code, "%s", unknown.said);
+    a->refusal = (struct refusal){out->relationship, REFUSAL_VOIDED};
+    return err_set(e, ERR_REFUSED, "the invitation that %s shows was voided by a later one", out->code);
 }
 
 /* May this certificate use this invitation? */
-static bool shown_check(const struct admitting *a, const struct invited *invited, struct err *e)
+static bool shown_check(struct admitting *a, const struct invited *invited, struct err *e)
 {
     const struct certificate *c = &a->shown;
-    if (expired(invited->expires_s, home_world(a->home), e)) return false;
+    if (expired(invited->expires_s, home_world(a->home), e)) {
+        a->refusal = (struct refusal){invited->relationship, REFUSAL_EXPIRED};
+        return false;
+    }
     if (!span_equal(relationship_span(&c->relationship), relationship_span(&invited->relationship)))
         return err_set(e, ERR_REFUSED, "the certificate is of another relationship");
     if (strcmp(c->code, invited->code) != 0)
         return err_set(e, ERR_REFUSED, "%s was invited, and %s came", invited->code, c->code);
     if (!c->has_log || !c->has_receipt || !c->has_transport)
         return err_set(e, ERR_REFUSED, "the certificate of %s lacks a key", c->code);
-    if (invited->is_bound && !key_public_equal(&c->identity, &invited->identity))
+    if (invited->is_bound && !key_public_equal(&c->identity, &invited->identity)) {
+        a->refusal = (struct refusal){invited->relationship, REFUSAL_USED};
         return err_set(e, ERR_REFUSED, "another identity has used the invitation of %s", c->code);
+    }
     return true;
 }
 
@@ -402,36 +564,22 @@ static bool keys_are_its_own(const struct admitting *a, struct err *e)
     return true;
 }
 
-static bool certificate_equal(const struct certificate *a, const struct certificate *b)
-{
-    return key_public_equal(&a->identity, &b->identity) && key_public_equal(&a->log, &b->log) &&
-           key_public_equal(&a->receipt, &b->receipt) &&
-           key_public_equal(&a->transport, &b->transport);
-}
-
 /*
- * The `pair` entry, unless the party is known by this certificate. The first for a place stands,
- * everywhere: whoever took it cannot be replaced, not even by inviting again.
+ * Nothing is said of a guest: in the record the first identity for a place stands, on every node, so it is named there
+ * only when a person has confirmed it. Until then it can be replaced.
  */
-static bool admit_party(const struct admitting *a, struct err *e)
+static bool admit_party(const struct admitting *a, const struct invited *invited, struct err *e)
 {
     const struct certificate *c = &a->shown;
     const struct party *party = party_find(a->relationship, c->code);
     if (!party) return no_party(a->relationship, c->code, e);
     if (party->is_known && certificate_equal(&party->certificate, c)) return true;
-    if (party->is_known) {
+    if (party->is_known && !party->is_guest) {
         (void)err_set(e, ERR_REFUSED, "%s has joined already, with other keys", c->code);
         return err_next(e, "if the wrong one joined, open a new relationship");
     }
-    if (!contact_put(home_store(a->home), &c->relationship, c->code, NULL, NULL, NULL, e))
-        return false;
-    struct body_field fields[] = {
-        text_field("party", span_text(c->code)),
-        text_field("certificate", a->note),
-        text_field("how", span_text("invitation")),
-    };
-    return work_setup_inside(a->home, &ASKER_NODE, &c->relationship, VERB_PAIR, NULL, fields,
-                             sizeof fields / sizeof fields[0], e);
+    return contact_put(home_store(a->home), &c->relationship, c->code, NULL, NULL, NULL, e) &&
+           invited_bind(home_store(a->home), invited, c, a->note, e);
 }
 
 /* ---- the charter ---- */
@@ -444,10 +592,10 @@ static bool stop_at_first(void *self, struct item_view *view)
     return false;
 }
 
-static bool everybody_is_known(const struct relationship *r)
+static bool everybody_is_in_the_record(const struct relationship *r)
 {
     for (unsigned i = 0; i < r->party_count; i++)
-        if (!r->parties[i].is_known) return false;
+        if (!r->parties[i].is_known || r->parties[i].is_guest) return false;
     return true;
 }
 
@@ -475,10 +623,9 @@ static bool date_text(const struct world *world, char *out, size_t cap)
     return gmtime_r(&now, &day) && strftime(out, cap, "%Y-%m-%d", &day) == DATE_BYTES;
 }
 
-/* The opener's node offers the charter when the last party has joined, unless there is one. */
-static bool charter_offer(const struct admitting *a, struct err *e)
+/* The opener's node offers the charter when the last party is in the record, unless there is one. */
+static bool charter_offer(struct home *home, const struct relationship *r, struct err *e)
 {
-    const struct relationship *r = a->relationship;
     bool is_there = false;
     char codes[PARTIES_MAX * (CODE_BYTES_MAX + 1)] = {0};
     char fingerprints[PARTIES_MAX * FINGERPRINT_LINE_MAX] = {0};
@@ -486,8 +633,8 @@ static bool charter_offer(const struct admitting *a, struct err *e)
     struct sink codes_sink = sink_over(codes, sizeof codes);
     struct sink fingerprints_sink = sink_over(fingerprints, sizeof fingerprints);
     struct hash proposal = {0};
-    if (!everybody_is_known(r)) return true;
-    if (!items_each(home_store(a->home), &r->id, "charter", stop_at_first, &is_there, e))
+    if (r->our_party != 0 || !everybody_is_in_the_record(r)) return true;
+    if (!items_each(home_store(home), &r->id, "charter", stop_at_first, &is_there, e))
         return false;
     if (is_there) return true;
     parties_text(r, &codes_sink, &fingerprints_sink);
@@ -498,27 +645,19 @@ static bool charter_offer(const struct admitting *a, struct err *e)
         text_field("start", span_text(date)),
     };
     size_t count = sizeof fields / sizeof fields[0];
-    if (!date_text(home_world(a->home), date, sizeof date))
+    if (!date_text(home_world(home), date, sizeof date))
         count--; /* a clock beyond the year 9999 */
     fields[3].value.text = span_text(date);
-    return work_propose_inside(a->home, &ASKER_NODE, &r->id, vocabulary_find(span_text("charter")),
+    return work_propose_inside(home, &ASKER_NODE, &r->id, vocabulary_find(span_text("charter")),
                                NULL, fields, count, &proposal, e);
 }
 
-static bool admit_bound(struct admitting *a, struct invited *invited, struct err *e)
+static bool admit_bound(struct admitting *a, const struct invited *invited, struct err *e)
 {
     struct store *store = home_store(a->home);
-    if (!shown_check(a, invited, e)) return false;
-    if (!relationship_load(store, &invited->relationship, a->relationship, e)) return false;
-    if (!keys_are_its_own(a, e)) return false;
-    if (!invited->is_bound) {
-        invited->is_bound = true;
-        invited->identity = a->shown.identity;
-        if (!invited_put(store, invited, e)) return false;
-    }
-    if (!admit_party(a, e)) return false;
-    return relationship_load(store, &invited->relationship, a->relationship, e) &&
-           charter_offer(a, e);
+    return shown_check(a, invited, e) &&
+           relationship_load(store, &invited->relationship, a->relationship, e) &&
+           keys_are_its_own(a, e) && admit_party(a, invited, e);
 }
 
 static bool admit(void *self, struct err *e)
@@ -532,62 +671,34 @@ static bool admit(void *self, struct err *e)
 }
 
 bool pairing_admit(struct home *home, const uint8_t invitation_id[16], span certificate_note,
-                   struct err *e)
+                   struct refusal *refusal, struct err *e)
 {
     struct admitting admitting = {
         .home = home, .invitation_id = invitation_id, .note = certificate_note};
+    *refusal = (struct refusal){.why = REFUSAL_NONE};
     if (!home_may_work(home, false, e)) return false;
     if (!certificate_read(certificate_note, &admitting.shown, e)) return false;
     OWNED(relationship_free) struct relationship *room = calloc(1, sizeof *room);
     if (!room) return err_memory(e);
     admitting.relationship = room;
-    return store_transact(home_store(home), admit, &admitting, e) && home_mark(home, e);
+    bool is_admitted = store_transact(home_store(home), admit, &admitting, e);
+    *refusal = admitting.refusal;
+    return is_admitted;
 }
 
 /* ---- confirm ---- */
 
-/* Looks through a feed's entries for the certificate a party is known by. */
-struct certificate_search {
-    const struct party *party;
-    struct buffer *note;
-    bool is_found, is_out_of_memory;
-};
-
-static bool look_at_entry(void *self, uint64_t index, const struct stored_entry *entry)
-{
-    struct certificate_search *search = self;
-    struct body_field fields[FIELDS_MAX] = {0};
-    struct certificate found = {0};
-    size_t count = 0;
-    (void)index;
-    if (!entry->has_body || !body_read(entry->body, 0, fields, &count, NULL)) return true;
-    const struct value *note = body_find(fields, count, "certificate");
-    if (!note || !note->is_text || !certificate_read(note->text, &found, NULL)) return true;
-    if (strcmp(found.code, search->party->code) != 0) return true;
-    if (!certificate_equal(&found, &search->party->certificate)) return true;
-    search->is_found = buffer_put(search->note, note->text, NULL);
-    search->is_out_of_memory = !search->is_found;
-    return false;
-}
-
-/* A party's certificate as it signed it: in its own first entry, or in the opener's `pair`. */
+/* A party's certificate as it signed it: as a guest, or in its own first entry, or in the opener's `pair`. */
 static bool certificate_find(struct home *home, const struct relationship *r,
                              const struct party *party, struct buffer *note, struct err *e)
 {
-    struct certificate_search search = {.party = party, .note = note};
-    const struct certificate *where[] = {&party->certificate, &r->parties[0].certificate};
-    for (size_t i = 0; i < 2 && !search.is_found; i++) {
-        struct feed feed = {0};
-        struct err why = {0};
-        if (!feed_load(home_store(home), &r->id, &where[i]->log, 0, &feed, &why)) {
-            if (why.code == ERR_MISSING) continue;
-            return err_set(e, why.code, "%s", why.said);
-        }
-        if (!feed_read(home_store(home), &r->id, feed.feed, 0, look_at_entry, &search, e))
-            return false;
-        if (search.is_out_of_memory) return err_memory(e);
-    }
-    return search.is_found ||
+    bool is_found = false;
+    if (party->is_guest) return invited_note(home_store(home), &r->id, party->code, note, e);
+    if (!is_named_by(home, r, &party->certificate.log, party, note, &is_found, e)) return false;
+    if (!is_found &&
+        !is_named_by(home, r, &r->parties[0].certificate.log, party, note, &is_found, e))
+        return false;
+    return is_found ||
            err_set(e, ERR_MISSING, "the certificate of %s is not here yet", party->code);
 }
 
@@ -637,9 +748,16 @@ static bool say_pair(void *self, struct err *e)
         text_field("certificate", buffer_span(&note)),
         text_field("how", span_text(how_word(c->how))),
     };
-    return work_setup_inside(c->home, c->asker, c->id, VERB_PAIR, NULL, fields,
-                             sizeof fields / sizeof fields[0], e) &&
-           contact_put(home_store(c->home), c->id, c->code, NULL, &c->how, NULL, e);
+    struct store *store = home_store(c->home);
+    if (!work_setup_inside(c->home, c->asker, c->id, VERB_PAIR, NULL, fields,
+                           sizeof fields / sizeof fields[0], e) ||
+        !contact_put(store, c->id, c->code, NULL, &c->how, NULL, e) ||
+        !relationship_load(store, c->id, r, e))
+        return false;
+    /* What every other node will refuse is not kept here either. */
+    if (party_find(r, c->code)->is_guest)
+        return err_set(e, ERR_REFUSED, "the certificate of %s names a key of another party", c->code);
+    return charter_offer(c->home, r, e);
 }
 
 bool pairing_confirm(struct home *home, const struct asker *asker, const struct relationship_id *id,

@@ -50,6 +50,35 @@ bool message_open(struct reader *r, struct message_head *out, size_t *fields, st
     return true;
 }
 
+void refusals_write(struct sink *out, const struct refusal *refusals, size_t count)
+{
+    must(count <= REFUSALS_MAX);
+    write_array(out, count);
+    for (size_t i = 0; i < count; i++) {
+        write_array(out, 2);
+        write_bytes(out, relationship_span(&refusals[i].relationship));
+        write_u64(out, refusals[i].why);
+    }
+}
+
+bool refusals_read(span plain, struct refusal out[REFUSALS_MAX], size_t *count, struct err *e)
+{
+    struct reader r = reader_over(plain);
+    *count = 0;
+    if (plain.len == 0) return true;
+    if (!read_array_upto(&r, REFUSALS_MAX, count, e)) return false;
+    for (size_t i = 0; i < *count; i++) {
+        uint64_t why = 0;
+        if (!read_array(&r, 2, e) ||
+            !read_bytes(&r, out[i].relationship.bytes, sizeof out[i].relationship.bytes, e) ||
+            !read_u64(&r, REFUSAL_USED, &why, e))
+            return false;
+        if (why == REFUSAL_NONE) return err_set(e, ERR_MALFORMED, "a refusal without a reason");
+        out[i].why = (enum refusal_why)why;
+    }
+    return read_end(&r, e);
+}
+
 void summary_write(struct sink *out, const struct summary *s)
 {
     write_array(out, 3);

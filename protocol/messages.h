@@ -38,6 +38,25 @@ enum message_status {
     STATUS_UNKNOWN = 2, /* no such feed here, or nothing to show of it */
 };
 
+/*
+ * Why a listener refuses an invitation that is proven, or no longer shares a relationship: said in the answer to the
+ * handshake's last message, whose plaintext is else empty. [[relationship, why] ...]
+ */
+#define REFUSALS_MAX 64
+enum refusal_why {
+    REFUSAL_NONE = 0,
+    REFUSAL_VOIDED = 1,  /* a later invitation has replaced it */
+    REFUSAL_EXPIRED = 2,
+    REFUSAL_USED = 3,    /* by another identity */
+};
+struct refusal {
+    struct relationship_id relationship;
+    enum refusal_why why;
+};
+void refusals_write(struct sink *out, const struct refusal *refusals, size_t count);
+/* An empty plaintext is none. Fails: ERR_MALFORMED, ERR_LIMIT. */
+MUST_USE bool refusals_read(span plain, struct refusal out[REFUSALS_MAX], size_t *count, struct err *e);
+
 /* [relationship, log key, receipt key, size, time in s, signature] */
 struct message_receipt {
     struct relationship_id relationship;

@@ -29,8 +29,9 @@ QUERY(party_certify,
 QUERY(party_codes, "SELECT party, code FROM party WHERE relationship = $1 ORDER BY party")
 QUERY(party_identity, "SELECT identity FROM party WHERE relationship = $1 AND party = $2")
 QUERY(parties,
-      "SELECT p.party, p.code, p.certificate, p.introduced_by, c.address, c.check_kind, c.words FROM party p"
-      " LEFT JOIN contact c ON c.relationship = p.relationship AND c.code = p.code WHERE p.relationship = $1 ORDER BY p.party")
+      "SELECT p.party, p.code, p.certificate, p.introduced_by, c.address, c.check_kind, c.words, i.certificate FROM party p"
+      " LEFT JOIN contact c ON c.relationship = p.relationship AND c.code = p.code"
+      " LEFT JOIN invited i ON i.relationship = p.relationship AND i.code = p.code WHERE p.relationship = $1 ORDER BY p.party")
 QUERY(party_rows, "SELECT party, code, certificate, identity, name, domain FROM party WHERE relationship = $1 ORDER BY party")
 QUERY(receipt_key_add,
       "INSERT INTO receipt_key (relationship, receipt_key, party) VALUES ($1, $2, $3) ON CONFLICT (relationship, receipt_key) DO NOTHING")
@@ -40,16 +41,35 @@ QUERY(contact_put,
       " VALUES ($1, $2, coalesce($3, ''), coalesce($4, 0), coalesce($5, '')) ON CONFLICT (relationship, code) DO UPDATE SET"
       " address = coalesce($3, address), check_kind = coalesce($4, check_kind), words = coalesce($5, words)")
 QUERY(invited_put,
-      "INSERT INTO invited (relationship, code, invitation, secret, expires_s, identity) VALUES ($1, $2, $3, $4, $5, $6)"
+      "INSERT INTO invited (relationship, code, invitation, secret, expires_s) VALUES ($1, $2, $3, $4, $5)"
       " ON CONFLICT (relationship, code) DO UPDATE SET invitation = excluded.invitation, secret = excluded.secret,"
-      " expires_s = excluded.expires_s, identity = excluded.identity")
+      " expires_s = excluded.expires_s, identity = NULL, transport = NULL, certificate = NULL")
+QUERY(invited_bind,
+      "UPDATE invited SET identity = $1, transport = $2, certificate = $3 WHERE relationship = $4 AND code = $5")
+QUERY(invited_note, "SELECT certificate FROM invited WHERE relationship = $1 AND code = $2")
+QUERY(voided_add,
+      "INSERT INTO voided (relationship, invitation, code, secret, expires_s, transport)"
+      " SELECT relationship, invitation, code, secret, expires_s, transport FROM invited WHERE relationship = $1 AND code = $2"
+      " ON CONFLICT (relationship, invitation) DO NOTHING")
+QUERY(voided_find, "SELECT relationship, code, secret, expires_s, NULL FROM voided WHERE invitation = $1")
+QUERY(voided_of, "SELECT DISTINCT relationship FROM voided WHERE transport = $1 ORDER BY relationship")
 QUERY(invited_find, "SELECT relationship, code, secret, expires_s, identity FROM invited WHERE invitation = $1")
 QUERY(invited, "SELECT relationship, code, secret, expires_s, identity FROM invited WHERE relationship = $1 ORDER BY code")
 QUERY(joining_put,
-      "INSERT INTO joining (relationship, invitation) VALUES ($1, $2)"
-      " ON CONFLICT (relationship) DO UPDATE SET invitation = excluded.invitation")
-QUERY(joining_get, "SELECT invitation FROM joining WHERE relationship = $1")
-QUERY(joining_done, "DELETE FROM joining WHERE relationship = $1")
+      "INSERT INTO joining (relationship, invitation, text, state) VALUES ($1, $2, $3, 0)"
+      " ON CONFLICT (relationship) DO UPDATE SET invitation = excluded.invitation, text = excluded.text, state = 0")
+QUERY(joining_get, "SELECT text, invitation, state FROM joining WHERE relationship = $1")
+QUERY(joining_over, "UPDATE joining SET text = '', state = $1 WHERE relationship = $2")
+QUERY(forget_relationship, "DELETE FROM relationship WHERE relationship = $1")
+QUERY(forget_parties, "DELETE FROM party WHERE relationship = $1")
+QUERY(forget_receipt_keys, "DELETE FROM receipt_key WHERE relationship = $1")
+QUERY(forget_contacts, "DELETE FROM contact WHERE relationship = $1")
+QUERY(forget_joining, "DELETE FROM joining WHERE relationship = $1")
+QUERY(forget_feeds, "DELETE FROM feed WHERE relationship = $1")
+QUERY(forget_entries, "DELETE FROM entry WHERE relationship = $1")
+QUERY(forget_heads, "DELETE FROM head WHERE relationship = $1")
+QUERY(forget_receipts, "DELETE FROM receipt WHERE relationship = $1")
+QUERY(forget_forks, "DELETE FROM fork WHERE relationship = $1")
 
 /* feeds */
 QUERY(feed_add,

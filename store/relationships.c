@@ -1,7 +1,6 @@
 #include "store/relationships.h"
 
 #include "crypto/lthash.h"
-#include "protocol/invitation.h"
 #include "store/database.h"
 #include "store/feeds.h"
 #include "store/members.h"
@@ -59,8 +58,9 @@ static bool party_from_row(const struct rows *rows, struct party *out, struct er
     out->party = (unsigned)rows_number(rows, 0);
     if (!span_to_text(rows_bytes(rows, 1), out->code, sizeof out->code))
         return err_set(e, ERR_CORRUPT, "a party's code is damaged");
-    out->is_known = !rows_is_null(rows, 2);
-    if (out->is_known && !certificate_read(rows_bytes(rows, 2), &out->certificate, e))
+    out->is_guest = rows_is_null(rows, 2) && !rows_is_null(rows, 7);
+    out->is_known = out->is_guest || !rows_is_null(rows, 2);
+    if (out->is_known && !certificate_read(rows_bytes(rows, out->is_guest ? 7 : 2), &out->certificate, e))
         return err_because(e, "the certificate of %s", out->code);
     out->is_introduced = !rows_is_null(rows, 3);
     if (out->is_introduced) out->introduced_by = (unsigned)rows_number(rows, 3);
@@ -183,6 +183,25 @@ bool relationship_add(struct store *store, const struct relationship_id *id, con
     return store_transact(store, add_relationship, &a, e);
 }
 
+bool relationship_forget(struct store *store, const struct relationship_id *id, struct err *e)
+{
+    static const enum query forgetting[] = {
+        QUERY_forget_parties, QUERY_forget_receipt_keys, QUERY_forget_contacts, QUERY_forget_joining,
+        QUERY_forget_feeds,   QUERY_forget_entries,      QUERY_forget_heads,    QUERY_forget_receipts,
+        QUERY_forget_forks,   QUERY_forget_relationship,
+    };
+    OWNED_ROWS rows = {0};
+    must(store_in_transaction(store));
+    enum found found = query_first(&rows, store, QUERY_relationship, e, BINDS(bind_blob(relationship_span(id))));
+    bool is_open_known = found == FOUND && rows_number(&rows, 1) != 0;
+    rows_close(&rows);
+    if (found == FOUND_FAILED) return false;
+    if (is_open_known) return err_set(e, ERR_CONFLICT, "the relationship has been opened, and is part of the record");
+    for (size_t i = 0; i < sizeof forgetting / sizeof forgetting[0]; i++)
+        if (!query_run(store, forgetting[i], e, BINDS(bind_blob(relationship_span(id))))) return false;
+    return true;
+}
+
 bool relationship_own_certificate(struct store *store, const struct relationship_id *id, struct buffer *note,
                                   struct err *e)
 {
@@ -222,19 +241,49 @@ bool contact_put(struct store *store, const struct relationship_id *id, const ch
     return store_transact(store, change_contact, &c, e);
 }
 
-static bool put_invited(struct store *store, const struct invited *i, struct err *e)
+struct inviting {
+    struct store *store;
+    const struct invited *invited;
+};
+
+static bool put_invited(void *self, struct err *e)
 {
+    const struct inviting *inviting = self;
+    const struct invited *i = inviting->invited;
     struct invitation_id id = invitation_id_of(i->secret);
-    return query_run(store, QUERY_invited_put, e,
-                     BINDS(bind_blob(relationship_span(&i->relationship)), bind_text(span_text(i->code)),
-                           bind_blob(span_of(id.bytes, sizeof id.bytes)),
-                           bind_blob(span_of(i->secret, sizeof i->secret)), bind_u64(i->expires_s),
-                           i->is_bound ? bind_blob(key_public_span(&i->identity)) : bind_null()));
+    struct bind relationship = bind_blob(relationship_span(&i->relationship)), code = bind_text(span_text(i->code));
+    return query_run(inviting->store, QUERY_voided_add, e, BINDS(relationship, code)) &&
+           query_run(inviting->store, QUERY_invited_put, e,
+                     BINDS(relationship, code, bind_blob(span_of(id.bytes, sizeof id.bytes)),
+                           bind_blob(span_of(i->secret, sizeof i->secret)), bind_u64(i->expires_s)));
 }
 
 bool invited_put(struct store *store, const struct invited *invited, struct err *e)
 {
-    return put_invited(store, invited, e);
+    struct inviting inviting = {store, invited};
+    return store_transact(store, put_invited, &inviting, e);
+}
+
+bool invited_bind(struct store *store, const struct invited *i, const struct certificate *certificate, span note,
+                  struct err *e)
+{
+    return query_run(store, QUERY_invited_bind, e,
+                     BINDS(bind_blob(key_public_span(&certificate->identity)),
+                           bind_blob(key_public_span(&certificate->transport)), bind_blob(note),
+                           bind_blob(relationship_span(&i->relationship)), bind_text(span_text(i->code))));
+}
+
+bool invited_note(struct store *store, const struct relationship_id *id, const char *code, struct buffer *note,
+                  struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, store, QUERY_invited_note, e,
+                                   BINDS(bind_blob(relationship_span(id)), bind_text(span_text(code))));
+    if (found == FOUND_FAILED) return false;
+    if (found == ABSENT || rows_is_null(&rows, 0))
+        return err_set(e, ERR_MISSING, "%s has not come by an invitation of ours", code);
+    note->len = 0;
+    return buffer_put(note, rows_bytes(&rows, 0), e);
 }
 
 static bool invited_from_row(const struct rows *rows, struct invited *out, struct err *e)
@@ -249,15 +298,37 @@ static bool invited_from_row(const struct rows *rows, struct invited *out, struc
     return true;
 }
 
-bool invited_find(struct store *store, const uint8_t id[16], struct invited *out, struct err *e)
+static bool find_by_id(struct store *store, enum query query, const uint8_t id[16], struct invited *out, struct err *e)
 {
     OWNED_ROWS rows = {0};
-    switch (query_first(&rows, store, QUERY_invited_find, e, BINDS(bind_blob(span_of(id, 16))))) {
+    switch (query_first(&rows, store, query, e, BINDS(bind_blob(span_of(id, 16))))) {
     case FOUND_FAILED: return false;
     case ABSENT: return err_set(e, ERR_MISSING, "no such invitation was given out");
     case FOUND: return invited_from_row(&rows, out, e);
     }
     return false;
+}
+
+bool invited_find(struct store *store, const uint8_t id[16], struct invited *out, struct err *e)
+{
+    return find_by_id(store, QUERY_invited_find, id, out, e);
+}
+
+bool voided_find(struct store *store, const uint8_t id[16], struct invited *out, struct err *e)
+{
+    return find_by_id(store, QUERY_voided_find, id, out, e);
+}
+
+bool voided_of(struct store *store, const struct key_public *transport, struct relationship_id *out, size_t most,
+               size_t *count, struct err *e)
+{
+    enum found found = ABSENT;
+    OWNED_ROWS rows = {0};
+    *count = 0;
+    if (!rows_open(&rows, store, QUERY_voided_of, e, BINDS(bind_blob(key_public_span(transport))))) return false;
+    while (*count < most && (found = rows_next(&rows, e)) == FOUND)
+        if (!rows_fixed(&rows, 0, out[(*count)++].bytes, sizeof out->bytes, e)) return false;
+    return found != FOUND_FAILED;
 }
 
 bool invited_each(struct store *store, const struct relationship_id *id,
@@ -277,25 +348,54 @@ bool invited_each(struct store *store, const struct relationship_id *id,
     return next != FOUND_FAILED;
 }
 
-bool joining_put(struct store *store, const struct relationship_id *id, span invitation_text, struct err *e)
+bool joining_put(struct store *store, const struct relationship_id *id, const struct invitation_id *invitation,
+                 span text, struct err *e)
 {
     return query_run(store, QUERY_joining_put, e,
-                     BINDS(bind_blob(relationship_span(id)), bind_text(invitation_text)));
+                     BINDS(bind_blob(relationship_span(id)), bind_blob(span_of(invitation->bytes, sizeof invitation->bytes)),
+                           bind_text(text)));
+}
+
+/* Either may be NULL. */
+static bool load_joining(struct store *store, const struct relationship_id *id, struct joining_last *last,
+                         struct buffer *text, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, store, QUERY_joining_get, e, BINDS(bind_blob(relationship_span(id))));
+    if (found == FOUND_FAILED) return false;
+    int64_t state = found == FOUND ? rows_number(&rows, 2) : JOINING_DONE;
+    if (state < JOINING_UNDER_WAY || state > JOINING_VOIDED)
+        return err_set(e, ERR_CORRUPT, "the state of an invitation we accepted is damaged");
+    if (found == ABSENT || (text && state != JOINING_UNDER_WAY))
+        return err_set(e, ERR_MISSING, "no invitation is being taken up there");
+    if (last && !rows_fixed(&rows, 1, last->invitation.bytes, sizeof last->invitation.bytes, e)) return false;
+    if (last) last->state = (enum joining_state)state;
+    if (!text) return true;
+    text->len = 0;
+    return buffer_put(text, rows_bytes(&rows, 0), e);
 }
 
 bool joining_get(struct store *store, const struct relationship_id *id, struct buffer *out, struct err *e)
 {
-    OWNED_ROWS rows = {0};
-    switch (query_first(&rows, store, QUERY_joining_get, e, BINDS(bind_blob(relationship_span(id))))) {
-    case FOUND_FAILED: return false;
-    case ABSENT: return err_set(e, ERR_MISSING, "no invitation is being taken up there");
-    case FOUND: break;
-    }
-    out->len = 0;
-    return buffer_put(out, rows_bytes(&rows, 0), e);
+    return load_joining(store, id, NULL, out, e);
+}
+
+bool joining_load(struct store *store, const struct relationship_id *id, struct joining_last *out, struct err *e)
+{
+    return load_joining(store, id, out, NULL, e);
+}
+
+static bool joining_over(struct store *store, const struct relationship_id *id, enum joining_state state, struct err *e)
+{
+    return query_run(store, QUERY_joining_over, e, BINDS(bind_number(state), bind_blob(relationship_span(id))));
 }
 
 bool joining_done(struct store *store, const struct relationship_id *id, struct err *e)
 {
-    return query_run(store, QUERY_joining_done, e, BINDS(bind_blob(relationship_span(id))));
+    return joining_over(store, id, JOINING_DONE, e);
+}
+
+bool joining_voided(struct store *store, const struct relationship_id *id, struct err *e)
+{
+    return joining_over(store, id, JOINING_VOIDED, e);
 }

@@ -2,10 +2,12 @@
  * relationships - which relationships this node has, their parties, and what we alone know of each party.
  *
  * The parties and their keys follow from the opener's feed (its `open` entry names the codes, its `pair` entries the
- * certificates) and are written by the fold (record.h). What is local - address, how we checked, invitations - is not.
+ * certificates) and are written by the fold (record.h). What is local - address, how we checked, invitations and the
+ * guests that came by them - is not.
  */
 #pragma once
 #include "protocol/certificate.h"
+#include "protocol/invitation.h"
 #include "store/store.h"
 
 enum check { CHECK_NONE, CHECK_NOT_CHECKED, CHECK_VOICE, CHECK_IN_PERSON }; /* CHECK_NONE: not confirmed yet */
@@ -18,6 +20,7 @@ struct party {
     unsigned party; /* 0 is the opener; then in the order of `open` */
     char code[CODE_BYTES_MAX + 1];
     bool is_known; /* its certificate is known: the rest is filled in */
+    bool is_guest; /* known to us alone, by our invitation: it is in the record when we have confirmed it */
     bool is_introduced; /* its keys came through another party, not from itself: see introduced_by */
     unsigned introduced_by;
     struct certificate certificate;
@@ -50,6 +53,11 @@ MUST_USE bool relationship_load(struct store *store, const struct relationship_i
  */
 MUST_USE bool relationship_add(struct store *store, const struct relationship_id *id, const char *title, span own_note,
                                span opener_note, struct err *e);
+/*
+ * Removes all that is stored of a relationship whose opening entry never came, so that it can be added anew. Inside a
+ * transaction. Fails: ERR_CONFLICT (its opening entry is known).
+ */
+MUST_USE bool relationship_forget(struct store *store, const struct relationship_id *id, struct err *e);
 /* Our own certificate in a relationship, as the signed note. Fails: ERR_MISSING. */
 MUST_USE bool relationship_own_certificate(struct store *store, const struct relationship_id *id, struct buffer *note,
                                            struct err *e);
@@ -58,7 +66,7 @@ MUST_USE bool relationship_own_certificate(struct store *store, const struct rel
 MUST_USE bool contact_put(struct store *store, const struct relationship_id *id, const char *code, const char *address,
                           const enum check *check, const char *words, struct err *e);
 
-/* An invitation we gave out; one at a time for each party: a new one replaces the old. */
+/* An invitation we gave out; one at a time for each party. */
 struct invited {
     struct relationship_id relationship;
     char code[CODE_BYTES_MAX + 1];
@@ -67,13 +75,38 @@ struct invited {
     bool is_bound;               /* an identity has used it: only that one may go on */
     struct key_public identity;
 };
+/* Keeps a new one, unbound. The earlier one for that party is voided, and the guest that it was bound to is no longer one. */
 MUST_USE bool invited_put(struct store *store, const struct invited *invited, struct err *e);
+/* Binds it to who has used it, whose certificate is `note`: from now on the party's guest. */
+MUST_USE bool invited_bind(struct store *store, const struct invited *invited, const struct certificate *certificate,
+                           span note, struct err *e);
+/* The guest's certificate, as the signed note. Fails: ERR_MISSING. */
+MUST_USE bool invited_note(struct store *store, const struct relationship_id *id, const char *code, struct buffer *note,
+                           struct err *e);
 /* By invitation id. Fails: ERR_MISSING. */
 MUST_USE bool invited_find(struct store *store, const uint8_t id[16], struct invited *out, struct err *e);
+/* Also by invitation id, one that a later one has voided; it says nothing of who had used it. Fails: ERR_MISSING. */
+MUST_USE bool voided_find(struct store *store, const uint8_t id[16], struct invited *out, struct err *e);
+/* The relationships in which the holder of a transport key lost its place with its invitation; at most `most`. */
+MUST_USE bool voided_of(struct store *store, const struct key_public *transport, struct relationship_id *out, size_t most,
+                        size_t *count, struct err *e);
 /* All of a relationship, expired ones too, by code. */
 MUST_USE bool invited_each(struct store *store, const struct relationship_id *id, bool (*each)(void *self, const struct invited *i), void *self, struct err *e);
 
-/* An invitation we accepted and have not finished with: until the opener's feed has arrived. One for each relationship. */
-MUST_USE bool joining_put(struct store *store, const struct relationship_id *id, span invitation_text, struct err *e);
-MUST_USE bool joining_get(struct store *store, const struct relationship_id *id, struct buffer *out, struct err *e); /* ERR_MISSING */
+/*
+ * The last invitation that we accepted in a relationship. It is under way until the opener's feed has arrived; the opener
+ * may void it, then or later. Its text is kept only while it is under way.
+ */
+enum joining_state { JOINING_UNDER_WAY, JOINING_DONE, JOINING_VOIDED };
+struct joining_last {
+    struct invitation_id invitation;
+    enum joining_state state;
+};
+MUST_USE bool joining_put(struct store *store, const struct relationship_id *id, const struct invitation_id *invitation,
+                          span text, struct err *e);
+/* The text of one under way. Fails: ERR_MISSING. */
+MUST_USE bool joining_get(struct store *store, const struct relationship_id *id, struct buffer *out, struct err *e);
+/* Fails: ERR_MISSING (we were never invited to it). */
+MUST_USE bool joining_load(struct store *store, const struct relationship_id *id, struct joining_last *out, struct err *e);
 MUST_USE bool joining_done(struct store *store, const struct relationship_id *id, struct err *e);
+MUST_USE bool joining_voided(struct store *store, const struct relationship_id *id, struct err *e);

@@ -52,13 +52,27 @@ CREATE TABLE invited (
     invitation BLOB NOT NULL,
     secret BLOB NOT NULL,
     expires_s INTEGER NOT NULL,
-    identity BLOB,                       -- the identity that used it
+    identity BLOB,                       -- the identity that used it: a guest until we confirm it
+    transport BLOB,                      -- the guest's transport key
+    certificate BLOB,                    -- the signed note the guest showed
     PRIMARY KEY (relationship, code)
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE joining (
+CREATE TABLE voided (                    -- invitations that a later one replaced: who holds one is told so
+    relationship BLOB NOT NULL,
+    invitation BLOB NOT NULL,
+    code TEXT NOT NULL,
+    secret BLOB NOT NULL,
+    expires_s INTEGER NOT NULL,
+    transport BLOB,                      -- of the guest that lost its place with it
+    PRIMARY KEY (relationship, invitation)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE joining (                   -- the last invitation we accepted
     relationship BLOB NOT NULL PRIMARY KEY,
-    invitation TEXT NOT NULL
+    invitation BLOB NOT NULL,            -- its id
+    text TEXT NOT NULL,                  -- while it is under way; then empty
+    state INTEGER NOT NULL               -- 0 under way, 1 done, 2 voided by the opener
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE feed (

@@ -166,6 +166,12 @@ const char *party_code(const struct relationship *relationship, unsigned party)
     return relationship->parties[party].code;
 }
 
+bool choose_is_voided(struct command *c, const struct relationship *relationship)
+{
+    struct joining_last last = {0};
+    return joining_load(c->store, &relationship->id, &last, NULL) && last.state == JOINING_VOIDED;
+}
+
 bool choose_party(const struct relationship *relationship, const char *code,
                   const struct party **out, struct err *e)
 {

@@ -22,6 +22,8 @@ MUST_USE bool choose_item(struct command *c, const char *typed, struct reference
 /* A party by its code, whatever the case. Fails: ERR_MISSING (names those there are). */
 MUST_USE bool choose_party(const struct relationship *relationship, const char *code,
                            const struct party **out, struct err *e);
+/* Has the opener voided the invitation by which we are here? */
+bool choose_is_voided(struct command *c, const struct relationship *relationship);
 /* A noun of the vocabulary. Fails: ERR_USAGE (names those there are). */
 MUST_USE bool choose_noun(const char *name, const struct noun **out, struct err *e);
 /* "ACME", or "?" for a party the relationship does not know yet. */

@@ -140,6 +140,7 @@ static void party_json(struct command *c, const struct relationship *relationshi
     json_put_text(c->json, "code", party->code);
     json_put_bool(c->json, "is_us", number == relationship->our_party);
     json_put_bool(c->json, "known", party->is_known);
+    json_put_bool(c->json, "guest", party->is_guest);
     json_put_text(c->json, "name", party->is_known ? party->certificate.name : NULL);
     json_put_text(c->json, "domain", party->is_known ? party->certificate.domain : NULL);
     if (party->is_known) {
@@ -250,6 +251,7 @@ static bool one_relationship(struct command *c, const struct relationship *relat
         json_put_text(c->json, "relationship", digits);
         json_put_text(c->json, "title", relationship->title);
         json_put_bool(c->json, "joining", is_joining(c, relationship));
+        json_put_bool(c->json, "voided", choose_is_voided(c, relationship));
         json_start_array(c->json, "parties");
         for (unsigned i = 0; i < relationship->party_count; i++) party_json(c, relationship, i);
         json_end(c->json);
@@ -260,6 +262,9 @@ static bool one_relationship(struct command *c, const struct relationship *relat
                terminal_paint(PAINT_PLAIN), digits);
         if (is_joining(c, relationship))
             printf("  Invited; the sender has not been met yet: `counterpart sync` tries again.\n");
+        if (choose_is_voided(c, relationship))
+            printf("  Our invitation was voided: ask %s for a new one, then: counterpart join FILE\n",
+                   relationship->parties[0].code);
         if (!print_parties(c, relationship, e)) return false;
     }
     if (!invited_each(c->store, &relationship->id, one_invitation, &invitations, e)) return false;

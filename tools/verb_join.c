@@ -47,6 +47,12 @@ static bool not_reached(const struct invitation *invitation, const struct runner
         e, "the invitation is kept: `counterpart sync` tries again, and so does this command");
 }
 
+static bool voided(const struct invitation *invitation, struct err *e)
+{
+    (void)err_set(e, ERR_REFUSED, "%s has voided this invitation", invitation->inviter.code);
+    return err_next(e, "ask %s for a new one, then: counterpart join FILE", invitation->inviter.code);
+}
+
 bool verb_join(struct command *c, struct err *e)
 {
     OWNED(relationship_free) struct relationship *relationship = NULL;
@@ -68,6 +74,7 @@ bool verb_join(struct command *c, struct err *e)
         if (!choose_load(c, &invitation.relationship, &relationship, e)) return false;
     }
     const struct party *inviter = find_inviter(relationship, &invitation);
+    if (choose_is_voided(c, relationship)) return voided(&invitation, e);
     if (!is_joined(relationship, inviter)) return not_reached(&invitation, &outcome, e);
     if (c->json) {
         json_put_hex(c->json, "relationship", relationship_span(&relationship->id));

@@ -85,6 +85,7 @@ bool verb_invite(struct command *c, struct err *e)
                                     moment[MOMENT_TEXT_MAX] = {0};
     struct sink out = sink_over(text, INVITATION_TEXT_MAX);
     uint64_t lasts_s = 0;
+    bool is_replacing = false; /* somebody has come by an earlier invitation */
     if (!party || address_count == 0) {
         (void)err_set(e, ERR_USAGE, "invite needs --party and --address");
         return err_next(e, "the address is where your `counterpart serve` can be reached, such as "
@@ -94,6 +95,8 @@ bool verb_invite(struct command *c, struct err *e)
         return err_set(e, ERR_USAGE, "there are more than %d addresses", ADDRESSES_MAX);
     if (!choose_code(party, code, e) || !read_days(c, &lasts_s, e)) return false;
     if (!command_work(c, e) || !choose_relationship(c, &relationship, e)) return false;
+    for (unsigned i = 0; i < relationship->party_count; i++)
+        is_replacing |= relationship->parties[i].is_guest && strcmp(relationship->parties[i].code, code) == 0;
     if (!pairing_invite(c->home, &relationship->id, code, addresses, address_count, lasts_s, &out,
                         e))
         return false;
@@ -103,10 +106,13 @@ bool verb_invite(struct command *c, struct err *e)
         json_put_hex(c->json, "relationship", relationship_span(&relationship->id));
         json_put_text(c->json, "party", code);
         json_put_text(c->json, "expires", moment);
+        json_put_bool(c->json, "replaces_guest", is_replacing);
         return true;
     }
     fputs(text, stdout);
     if (out.len && text[out.len - 1] != '\n') fputc('\n', stdout);
+    if (is_replacing)
+        fprintf(stderr, "Whoever had joined as %s has lost its place: it is refused, and is told so.\n", code);
     fprintf(
         stderr,
         "For %s, once, until %s. It holds a secret: send it in a way that only they can read.\n",

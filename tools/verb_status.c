@@ -17,6 +17,7 @@ static void relationship_json(struct command *c, const struct relationship *rela
     json_put_text(c->json, "title", relationship->title);
     json_put_hex(c->json, "digest", hash_span(&relationship->state_digest));
     json_put_bool(c->json, "in_step", step->is_in_step);
+    json_put_bool(c->json, "voided", choose_is_voided(c, relationship));
     json_put_count(c->json, "ours", step->ours);
     json_start_array(c->json, "parties");
     for (size_t i = 0; i < step->party_count; i++) {
@@ -48,6 +49,14 @@ static void print_party(struct command *c, const struct in_step *step,
     printf(" We hold everything up to their %llu.\n", (unsigned long long)party->we_hold);
 }
 
+static void print_voided(const struct relationship *relationship)
+{
+    const char *opener = relationship->parties[0].code;
+    printf("  %s%s has voided our invitation%s: nothing moves here any more. Ask %s for a new one, then: "
+           "counterpart join FILE\n",
+           terminal_paint(PAINT_BAD), opener, terminal_paint(PAINT_PLAIN), opener);
+}
+
 /* Work does not move to whom we have not confirmed, which would look like a fault. */
 static void print_unconfirmed(const struct relationship *relationship)
 {
@@ -57,6 +66,10 @@ static void print_unconfirmed(const struct relationship *relationship)
         printf("  %s%s waits for your confirmation%s: until then no work moves between you "
                "(counterpart confirm %s)\n",
                terminal_paint(PAINT_WAIT), party->code, terminal_paint(PAINT_PLAIN), party->code);
+        if (party->is_guest)
+            printf("  When the check words differ, or the wrong one joined: counterpart invite "
+                   "--party %s gives its place to another\n",
+                   party->code);
     }
 }
 
@@ -125,7 +138,8 @@ static bool print_relationship(struct command *c, const struct relationship *rel
     enum paint paint = step->is_in_step ? PAINT_GOOD : PAINT_WAIT;
     printf("  Same agreed state: %s%s%s (digest %s)\n", terminal_paint(paint),
            step->is_in_step ? "yes" : "not known yet", terminal_paint(PAINT_PLAIN), digest);
-    if (relationship->is_open_known) print_unconfirmed(relationship);
+    if (choose_is_voided(c, relationship)) print_voided(relationship);
+    else if (relationship->is_open_known) print_unconfirmed(relationship);
     struct succeeding succeeding = {c, relationship};
     if (!successors_each(c->store, &relationship->id, print_successor, &succeeding, e)) return false;
     return trouble_print(c, relationship, troubles, e);

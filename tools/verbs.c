@@ -101,7 +101,8 @@ static const struct verb_entry VERBS[] = {
      "The list of parties is fixed when the relationship opens. Our own code is added.", verb_open},
     {"invite", GROUP_BEGIN, "Make an invitation for a party, to be sent to it privately.",
      "--party CODE --address tcp://HOST:PORT", OPTIONS(INVITE), 0, 1,
-     "Prints the block of text that the other side gives to `join`. A new invitation for a party replaces the one before.",
+     "Prints the block of text that the other side gives to `join`. A new invitation for a party voids the one before, with the place\n"
+     "of whoever joined by it, until you confirm it.",
      verb_invite},
     {"join", GROUP_BEGIN, "Take an invitation and meet the one who sent it.", "FILE [--address ADDRESS]", OPTIONS(JOIN), 1, 1,
      "FILE is - for stdin. When the sender cannot be reached, the invitation is kept and `sync` tries again.", verb_join},

@@ -32,6 +32,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
     struct reader r = reader_over(span_of(at, len));
     size_t fields = 0;
     struct err e = {0};
+    struct refusal refusals[REFUSALS_MAX];
+    size_t refusal_count = 0;
+    if (refusals_read(span_of(at, len), refusals, &refusal_count, &e)) must(refusal_count <= REFUSALS_MAX);
     if (head && message_open(&r, head, &fields, &e)) read_rest(r, head);
     free(head);
     return 0;

@@ -1,225 +1,6 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "tests/node/homes.h"
 
 #include "crypto/words.h"
-#include "node/pairing.h"
-#include "node/world_real.h"
-#include "tests/testing.h"
-
-#include <ftw.h>
-#include <sys/stat.h>
-
-/* ---- homes in one folder, and entries carried between them by hand ---- */
-
-#define PATH_ROOM 512
-#define CARRIED_MAX 256
-#define HOMES_MAX 3
-
-static const struct organisation organisations[HOMES_MAX] = {
-    {"Acme Ltd", "acme.example", "ACME", {{0}}},
-    {"Bolt AG", "bolt.example", "BOLT", {{0}}},
-    {"Crux SA", "crux.example", "CRUX", {{0}}},
-};
-static const struct asker anna = {"anna", "manager"};
-
-struct scene {
-    char root[PATH_ROOM];
-    struct world world;
-    int64_t ahead_ms; /* of the real clock */
-    struct err e;
-    struct home *homes[HOMES_MAX];
-};
-static struct scene scene;
-
-static int64_t shifted_date(void *self)
-{
-    (void)self;
-    return world_real()->date_ms(NULL) + scene.ahead_ms;
-}
-
-static void worked(bool is_fine)
-{
-    if (!is_fine) fail_msg("%s", scene.e.said);
-}
-
-static void failed(bool is_fine, enum err_code code)
-{
-    assert_false(is_fine);
-    if (scene.e.code != code)
-        fail_msg("%s, expected %s: %s", err_word(scene.e.code), err_word(code), scene.e.said);
-}
-
-static struct home_options options_of(size_t home)
-{
-    static char path[PATH_ROOM + 16], state_folder[PATH_ROOM + 16];
-    snprintf(path, sizeof path, "%s/%s", scene.root, organisations[home].code);
-    snprintf(state_folder, sizeof state_folder, "%s/state", scene.root);
-    return (struct home_options){
-        .path = path, .state_folder = state_folder, .world = &scene.world, .machine = {{1, 2, 3}}};
-}
-
-static int set_scene(void **state)
-{
-    const char *folder = getenv("TMPDIR");
-    (void)state;
-    scene = (struct scene){.world = *world_real()};
-    scene.world.date_ms = shifted_date;
-    snprintf(scene.root, sizeof scene.root, "%s/counterpart.XXXXXX", folder ? folder : "/tmp");
-    if (!mkdtemp(scene.root)) return -1;
-    for (size_t i = 0; i < HOMES_MAX; i++) {
-        struct home_options options = options_of(i);
-        if (!home_init(&options, &organisations[i], &scene.e)) return -1;
-        if (!home_open(&scene.homes[i], &options, &scene.e)) return -1;
-    }
-    return 0;
-}
-
-static int remove_one(const char *path, const struct stat *found, int type, struct FTW *where)
-{
-    (void)found, (void)type, (void)where;
-    return remove(path);
-}
-
-static int clear_scene(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < HOMES_MAX; i++) home_close(scene.homes[i]);
-    return nftw(scene.root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* What one feed has that the other home lacks, copied. */
-struct carried {
-    struct store *to;
-    const struct relationship_id *id;
-    struct batch batch;
-    struct stored_entry entries[CARRIED_MAX];
-    uint64_t taken;
-};
-
-static span copied(span bytes)
-{
-    uint8_t *at = malloc(bytes.len + 1);
-    assert_non_null(at);
-    if (bytes.len) memcpy(at, bytes.at, bytes.len);
-    return span_of(at, bytes.len);
-}
-
-static bool copy_entry(void *self, uint64_t index, const struct stored_entry *entry)
-{
-    struct carried *carried = self;
-    (void)index;
-    assert_true(carried->batch.entry_count < CARRIED_MAX);
-    struct stored_entry *copy = &carried->entries[carried->batch.entry_count++];
-    *copy = *entry;
-    copy->header = copied(entry->header);
-    copy->body = copied(entry->body);
-    return true;
-}
-
-static bool take_carried(void *self, struct err *e)
-{
-    struct carried *carried = self;
-    return feed_take(carried->to, carried->id, &carried->batch, &carried->taken, e) &&
-           record_fold(carried->to, carried->id, e);
-}
-
-struct feed_keys {
-    size_t count;
-    struct feed feeds[FEEDS_MAX];
-};
-
-static bool note_feed(void *self, const struct feed *feed)
-{
-    struct feed_keys *keys = self;
-    keys->feeds[keys->count++] = *feed;
-    return true;
-}
-
-/* Takes over one feed; says how many entries were new. */
-static uint64_t carry_feed(struct store *from, struct store *to, const struct relationship_id *id,
-                           const struct feed *held)
-{
-    static struct carried carried;
-    struct feed source = {0};
-    if (!feed_load(from, id, &held->log_key, 0, &source, &scene.e)) return 0;
-    if (source.edge.size <= held->edge.size) return 0;
-    carried = (struct carried){.to = to, .id = id};
-    carried.batch = (struct batch){.log_key = &held->log_key,
-                                   .from = held->edge.size,
-                                   .entries = carried.entries,
-                                   .head = &source.head};
-    worked(feed_read(from, id, source.feed, held->edge.size, copy_entry, &carried, &scene.e));
-    worked(store_transact(to, take_carried, &carried, &scene.e));
-    for (size_t i = 0; i < carried.batch.entry_count; i++) {
-        free((void *)(uintptr_t)carried.entries[i].header.at);
-        free((void *)(uintptr_t)carried.entries[i].body.at);
-    }
-    return carried.taken;
-}
-
-/* Everything `from` has of the feeds that `to` knows of, again while there are new ones. */
-static void carry(struct home *from, struct home *to, const struct relationship_id *id)
-{
-    uint64_t taken = 0;
-    do {
-        static struct feed_keys keys;
-        keys.count = 0;
-        taken = 0;
-        worked(feeds_each(home_store(to), id, note_feed, &keys, &scene.e));
-        for (size_t i = 0; i < keys.count; i++)
-            taken += carry_feed(home_store(from), home_store(to), id, &keys.feeds[i]);
-    } while (taken > 0);
-}
-
-/* ---- pairing, as the engine does it ---- */
-
-static struct relationship_id open_between(struct home *opener, const char *const *codes,
-                                           size_t count)
-{
-    struct relationship_id id = {0};
-    worked(work_open(opener, &anna, "Supply of gears", codes, count, &id, &scene.e));
-    return id;
-}
-
-static span certificate_of(struct home *home, const struct relationship_id *id)
-{
-    static uint8_t note[CERTIFICATE_BYTES_MAX];
-    struct sink sink = sink_over(note, sizeof note);
-    worked(pairing_certificate(home, id, &sink, &scene.e));
-    return sink_span(&sink);
-}
-
-static void invite(struct home *opener, const struct relationship_id *id, const char *code,
-                   uint64_t lasts_s, struct sink *text)
-{
-    static const char *const addresses[] = {"tcp://acme.example:7700"};
-    worked(pairing_invite(opener, id, code, addresses, 1, lasts_s, text, &scene.e));
-}
-
-static void join(struct home *opener, struct home *joiner, const struct relationship_id *id)
-{
-    static uint8_t room[INVITATION_TEXT_MAX];
-    struct sink text = sink_over(room, sizeof room);
-    struct invitation invitation = {0};
-    invite(opener, id, home_organisation(joiner)->code, 3600, &text);
-    worked(pairing_join(joiner, sink_span(&text), NULL, &invitation, &scene.e));
-    struct invitation_id shown = invitation_id_of(invitation.secret);
-    worked(pairing_admit(opener, shown.bytes, certificate_of(joiner, id), &scene.e));
-    carry(opener, joiner, id);
-    worked(pairing_joined(joiner, id, &scene.e));
-    carry(joiner, opener, id);
-    invitation_wipe(&invitation);
-}
-
-static const char *const two[] = {"ACME", "BOLT"};
-static const char *const three[] = {"ACME", "BOLT", "CRUX"};
-#define ACME scene.homes[0]
-#define BOLT scene.homes[1]
-#define CRUX scene.homes[2]
 
 static struct relationship *load(struct home *home, const struct relationship_id *id)
 {
@@ -265,9 +46,32 @@ static bool join_bolt(void)
     return true;
 }
 
+static struct refusal refusal; /* what the last admission refused, as the joiner may know it */
+
 static bool admit(span certificate)
 {
-    return pairing_admit(ACME, bolts.shown.bytes, certificate, &scene.e);
+    return pairing_admit(ACME, bolts.shown.bytes, certificate, &refusal, &scene.e);
+}
+
+/* ACME invites BOLT once more; what BOLT has of it stands in `bolts`. */
+static void invite_bolt_again(void)
+{
+    bolts.text = sink_over(bolts.room, sizeof bolts.room);
+    invite(ACME, &bolts.id, "BOLT", 3600, &bolts.text);
+    worked(invitation_read(sink_span(&bolts.text), &bolts.invitation, &scene.e));
+    bolts.shown = invitation_id_of(bolts.invitation.secret);
+}
+
+static void confirm(struct home *home, const struct relationship_id *id, const char *code)
+{
+    worked(pairing_confirm(home, &anna, id, code, CHECK_VOICE, &scene.e));
+}
+
+static enum joining_state joining_of_bolt(void)
+{
+    struct joining_last last = {0};
+    worked(joining_load(home_store(BOLT), &bolts.id, &last, &scene.e));
+    return last.state;
 }
 
 /* ---- check words ---- */
@@ -387,6 +191,8 @@ static void a_new_invitation_voids_the_one_before(void **state)
 
     assert_true(join_bolt());
     failed(admit(certificate_of(BOLT, &bolts.id)), ERR_REFUSED);
+    assert_int_equal(refusal.why, REFUSAL_VOIDED);
+    assert_memory_equal(refusal.relationship.bytes, bolts.id.bytes, sizeof bolts.id.bytes);
 }
 
 /* ---- join ---- */
@@ -457,6 +263,7 @@ static void the_join_entry_is_written_once_and_not_before_the_opener_s_feed_is_h
         assert_int_equal(said_by(BOLT, &bolts.id), 1);
         failed(joining_get(home_store(BOLT), &bolts.id, &kept, &scene.e), ERR_MISSING);
     }
+    confirm(ACME, &bolts.id, "BOLT");
     carry(BOLT, ACME, &bolts.id);
     assert_int_equal(said_by(ACME, &bolts.id), 3); /* open, pair, charter */
     worked(pairing_joined(ACME, &bolts.id, &scene.e));
@@ -465,18 +272,18 @@ static void the_join_entry_is_written_once_and_not_before_the_opener_s_feed_is_h
 
 /* ---- admit ---- */
 
-static void an_admitted_party_is_known_and_repeating_it_says_nothing_more(void **state)
+static void an_admitted_party_is_a_guest_and_nothing_is_said_of_it(void **state)
 {
     (void)state;
     invite_bolt(three, 3);
     worked(join_bolt());
     for (size_t i = 0; i < 3; i++) {
         worked(admit(certificate_of(BOLT, &bolts.id)));
-        assert_int_equal(said_by(ACME, &bolts.id), 2); /* open, pair */
+        assert_int_equal(said_by(ACME, &bolts.id), 1); /* open */
     }
 
     const struct relationship *r = load(ACME, &bolts.id);
-    assert_true(r->parties[1].is_known);
+    assert_true(r->parties[1].is_known && r->parties[1].is_guest);
     assert_false(r->parties[1].is_confirmed);
     assert_string_equal(r->parties[1].certificate.name, "Bolt AG");
     assert_false(r->parties[2].is_known);
@@ -491,9 +298,11 @@ static void admit_refuses_an_invitation_that_is_unknown_or_too_old(void **state)
 
     bolts.shown.bytes[3] ^= 1;
     failed(admit(certificate), ERR_REFUSED);
+    assert_int_equal(refusal.why, REFUSAL_NONE);
     bolts.shown.bytes[3] ^= 1;
     scene.ahead_ms = 3602 * 1000;
     failed(admit(certificate), ERR_REFUSED);
+    assert_int_equal(refusal.why, REFUSAL_EXPIRED);
     scene.ahead_ms = 0;
     worked(admit(certificate));
 }
@@ -563,27 +372,211 @@ static void the_first_identity_keeps_an_invitation(void **state)
 
     failed(admit(forged(NULL)), ERR_REFUSED);
 
+    assert_int_equal(refusal.why, REFUSAL_USED);
     assert_true(key_public_equal(&load(ACME, &bolts.id)->parties[1].certificate.identity,
                                  &home_organisation(BOLT)->identity));
 }
 
-static void a_place_that_is_taken_is_not_given_to_another_by_a_new_invitation(void **state)
+/* CRUX has taken BOLT's place by its invitation, and is its guest. */
+static void let_the_wrong_one_in(void)
+{
+    invite_bolt(two, 2);
+    worked(invitation_read(sink_span(&bolts.text), &bolts.invitation, &scene.e));
+    bolts.shown = invitation_id_of(bolts.invitation.secret);
+    worked(admit(forged(NULL)));
+    assert_true(load(ACME, &bolts.id)->parties[1].is_guest);
+}
+
+static void until_it_is_confirmed_a_guest_is_replaced_by_inviting_again(void **state)
 {
     (void)state;
-    static uint8_t room[INVITATION_TEXT_MAX];
-    struct sink again = sink_over(room, sizeof room);
-    struct invitation second = {0};
+    let_the_wrong_one_in();
+    worked(contact_put(home_store(ACME), &bolts.id, "BOLT", NULL, NULL, "six words of the wrong one", &scene.e));
+    struct invitation_id wrong = bolts.shown;
+
+    invite_bolt_again();
+
+    const struct party *place = &load(ACME, &bolts.id)->parties[1];
+    assert_false(place->is_known);
+    assert_string_equal(place->words, "");
+    failed(pairing_confirm(ACME, &anna, &bolts.id, "BOLT", CHECK_VOICE, &scene.e), ERR_MISSING);
+    struct invitation_id right = bolts.shown;
+    bolts.shown = wrong;
+    failed(admit(forged(NULL)), ERR_REFUSED);
+    assert_int_equal(refusal.why, REFUSAL_VOIDED);
+    bolts.shown = right;
+    worked(join_bolt());
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    confirm(ACME, &bolts.id, "BOLT");
+    assert_true(key_public_equal(&load(ACME, &bolts.id)->parties[1].certificate.identity,
+                                 &home_organisation(BOLT)->identity));
+    assert_int_equal(said_by(ACME, &bolts.id), 3); /* open, pair, charter: nothing of the wrong one */
+}
+
+static void whoever_lost_its_place_shares_nothing_until_it_comes_again(void **state)
+{
+    (void)state;
+    struct shared_list list = {0};
+    struct relationship_id voided[2] = {{{0}}};
+    size_t count = 0;
     invite_bolt(two, 2);
     worked(join_bolt());
     worked(admit(certificate_of(BOLT, &bolts.id)));
-    invite(ACME, &bolts.id, "BOLT", 3600, &again);
-    worked(invitation_read(sink_span(&again), &second, &scene.e));
-    bolts.shown = invitation_id_of(second.secret);
+    const struct key_public *bolt = transport_key_public(home_transport_key(BOLT));
+    worked(exchange_shared(ACME, bolt, &list, &scene.e));
+    assert_int_equal(list.count, 1);
+
+    invite_bolt_again();
+
+    worked(exchange_shared(ACME, bolt, &list, &scene.e));
+    assert_int_equal(list.count, 0);
+    worked(voided_of(home_store(ACME), bolt, voided, 2, &count, &scene.e));
+    assert_int_equal(count, 1);
+    assert_memory_equal(voided[0].bytes, bolts.id.bytes, sizeof bolts.id.bytes);
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    worked(exchange_shared(ACME, bolt, &list, &scene.e));
+    assert_int_equal(list.count, 1);
+    shared_wipe(&list);
+}
+
+static void whoever_is_confirmed_keeps_its_place(void **state)
+{
+    (void)state;
+    static const char *const addresses[] = {"tcp://acme.example:7700"};
+    static uint8_t room[INVITATION_TEXT_MAX];
+    struct sink again = sink_over(room, sizeof room);
+    struct store *store = NULL;
+    enum check none = CHECK_NONE;
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    confirm(ACME, &bolts.id, "BOLT");
     uint64_t said = said_by(ACME, &bolts.id);
 
+    failed(pairing_invite(ACME, &bolts.id, "BOLT", addresses, 1, 60, &again, &scene.e), ERR_REFUSED);
     failed(admit(forged(NULL)), ERR_REFUSED);
     worked(admit(certificate_of(BOLT, &bolts.id)));
     assert_int_equal(said_by(ACME, &bolts.id), said);
+
+    store = home_store(ACME); /* and so it is where it is forgotten whom we confirmed: the record knows */
+    worked(contact_put(store, &bolts.id, "BOLT", NULL, &none, NULL, &scene.e));
+    failed(pairing_invite(ACME, &bolts.id, "BOLT", addresses, 1, 60, &again, &scene.e), ERR_REFUSED);
+    assert_non_null(strstr(scene.e.said, "record"));
+}
+
+/* ---- joining again ---- */
+
+static void a_joiner_whose_invitation_was_voided_goes_on_with_a_new_one(void **state)
+{
+    (void)state;
+    const struct signing_key *before = NULL, *after = NULL;
+    struct shared acme = {.party = 0};
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    carry(ACME, BOLT, &bolts.id);
+    worked(pairing_joined(BOLT, &bolts.id, &scene.e));
+    confirm(BOLT, &bolts.id, "ACME");
+    worked(home_log_key(BOLT, &bolts.id, &before, &scene.e));
+    acme.id = bolts.id;
+    static uint8_t old_room[INVITATION_TEXT_MAX];
+    memcpy(old_room, bolts.room, bolts.text.len);
+    span old_text = span_of(old_room, bolts.text.len);
+    struct invitation old = {0};
+
+    invite_bolt_again();
+    worked(pairing_refused(BOLT, &acme, NULL, REFUSAL_VOIDED, &scene.e));
+    assert_int_equal(joining_of_bolt(), JOINING_VOIDED);
+    failed(pairing_join(BOLT, old_text, NULL, &old, &scene.e), ERR_REFUSED);
+    assert_non_null(strstr(scene.e.said, "voided"));
+
+    worked(join_bolt());
+    assert_int_equal(joining_of_bolt(), JOINING_UNDER_WAY);
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    worked(pairing_joined(BOLT, &bolts.id, &scene.e));
+    assert_int_equal(joining_of_bolt(), JOINING_DONE);
+    confirm(ACME, &bolts.id, "BOLT");
+    exchange(ACME, BOLT, &bolts.id);
+    worked(home_log_key(BOLT, &bolts.id, &after, &scene.e));
+    assert_ptr_equal(before, after); /* its feed goes on: one `join`, one `pair` */
+    assert_int_equal(said_by(BOLT, &bolts.id), 2);
+    struct hash digests[] = {load(ACME, &bolts.id)->state_digest, load(BOLT, &bolts.id)->state_digest};
+    assert_true(hash_equal(&digests[0], &digests[1]));
+    assert_false(join_bolt());
+    assert_int_equal(scene.e.code, ERR_CONFLICT);
+}
+
+static void a_voided_invitation_is_not_one_that_was_taken_since(void **state)
+{
+    (void)state;
+    struct shared acme = {.party = 0}, crux = {.party = 2};
+    invite_bolt(two, 2);
+    worked(join_bolt());
+    struct invitation_id first = bolts.shown;
+    acme.id = crux.id = bolts.id;
+    invite_bolt_again();
+    worked(join_bolt());
+
+    worked(pairing_refused(BOLT, &acme, NULL, REFUSAL_VOIDED, &scene.e));
+    worked(pairing_refused(BOLT, &acme, &first, REFUSAL_VOIDED, &scene.e));
+    worked(pairing_refused(BOLT, &crux, &bolts.shown, REFUSAL_VOIDED, &scene.e));
+    assert_int_equal(joining_of_bolt(), JOINING_UNDER_WAY);
+    worked(pairing_refused(BOLT, &acme, &bolts.shown, REFUSAL_VOIDED, &scene.e));
+    assert_int_equal(joining_of_bolt(), JOINING_VOIDED);
+    worked(pairing_refused(BOLT, &acme, NULL, REFUSAL_NONE, &scene.e));
+    assert_int_equal(joining_of_bolt(), JOINING_DONE);
+}
+
+/* An invitation by CRUX into the relationship that ACME opened, under the name of ACME. */
+static span false_invitation(void)
+{
+    static uint8_t room[INVITATION_TEXT_MAX];
+    static struct invitation i;
+    struct sink text = sink_over(room, sizeof room), note = {0};
+    i = (struct invitation){.relationship = bolts.id,
+                            .title = "Supply of gears",
+                            .invited = "BOLT",
+                            .expires_s = (uint64_t)shifted_date(NULL) / 1000 + 3600,
+                            .secret = {7}};
+    note = sink_over(i.inviter_note, sizeof i.inviter_note);
+    struct certificate c = {.relationship = bolts.id,
+                            .code = "ACME",
+                            .domain = "acme.example",
+                            .name = "Acme Ltd",
+                            .has_log = true,
+                            .has_receipt = true,
+                            .has_transport = true};
+    worked(home_keys(CRUX, &scene.e));
+    c.identity = home_organisation(CRUX)->identity;
+    memset(c.log.bytes, 1, sizeof c.log.bytes);
+    memset(c.receipt.bytes, 2, sizeof c.receipt.bytes);
+    memset(c.transport.bytes, 3, sizeof c.transport.bytes);
+    worked(certificate_write(&note, &c, home_identity_key(CRUX), &scene.e));
+    i.inviter_note_bytes = note.len;
+    worked(invitation_write(&text, &i, home_identity_key(CRUX), &scene.e));
+    return sink_span(&text);
+}
+
+static void what_a_false_inviter_left_goes_when_the_right_one_invites(void **state)
+{
+    (void)state;
+    struct invitation out = {0};
+    invite_bolt(two, 2);
+    worked(pairing_join(BOLT, false_invitation(), NULL, &out, &scene.e));
+    assert_true(key_public_equal(&load(BOLT, &bolts.id)->parties[0].certificate.identity,
+                                 &home_organisation(CRUX)->identity));
+
+    worked(join_bolt());
+
+    assert_true(key_public_equal(&load(BOLT, &bolts.id)->parties[0].certificate.identity,
+                                 &home_organisation(ACME)->identity));
+    worked(admit(certificate_of(BOLT, &bolts.id)));
+    carry(ACME, BOLT, &bolts.id);
+    worked(pairing_joined(BOLT, &bolts.id, &scene.e));
+    failed(pairing_join(BOLT, false_invitation(), NULL, &out, &scene.e), ERR_REFUSED);
+    confirm(ACME, &bolts.id, "BOLT");
+    exchange(ACME, BOLT, &bolts.id);
+    assert_int_equal(joining_of_bolt(), JOINING_DONE);
 }
 
 /* ---- the charter ---- */
@@ -624,14 +617,17 @@ static struct charters charters_of(struct home *home, const struct relationship_
     return charters;
 }
 
-static void the_charter_is_offered_once_when_the_last_party_has_joined(void **state)
+static void the_charter_is_offered_once_when_the_last_party_is_confirmed(void **state)
 {
     (void)state;
     struct relationship_id id = open_between(ACME, three, 3);
     join(ACME, BOLT, &id);
+    confirm(ACME, &id, "BOLT");
+    join(ACME, CRUX, &id);
     assert_int_equal(charters_of(ACME, &id).count, 0);
 
-    join(ACME, CRUX, &id);
+    confirm(ACME, &id, "CRUX");
+    worked(pairing_confirm(ACME, &anna, &id, "CRUX", CHECK_IN_PERSON, &scene.e));
 
     struct charters charters = charters_of(ACME, &id);
     assert_int_equal(charters.count, 1);
@@ -681,6 +677,9 @@ static void a_party_met_through_the_opener_can_be_confirmed(void **state)
     struct relationship_id id = open_between(ACME, three, 3);
     join(ACME, BOLT, &id);
     join(ACME, CRUX, &id);
+    carry(ACME, BOLT, &id);
+    failed(pairing_confirm(BOLT, &anna, &id, "CRUX", CHECK_VOICE, &scene.e), ERR_MISSING);
+    confirm(ACME, &id, "CRUX");
     carry(ACME, BOLT, &id);
 
     worked(pairing_confirm(BOLT, &anna, &id, "CRUX", CHECK_VOICE, &scene.e));
@@ -734,12 +733,17 @@ int main(void)
         TEST(a_relationship_is_joined_once),
         TEST(join_refuses_an_invitation_that_is_not_for_this_home_or_too_old),
         TEST(the_join_entry_is_written_once_and_not_before_the_opener_s_feed_is_here),
-        TEST(an_admitted_party_is_known_and_repeating_it_says_nothing_more),
+        TEST(an_admitted_party_is_a_guest_and_nothing_is_said_of_it),
         TEST(admit_refuses_an_invitation_that_is_unknown_or_too_old),
         TEST(admit_refuses_a_certificate_that_is_not_the_invited_party_s_own),
         TEST(the_first_identity_keeps_an_invitation),
-        TEST(a_place_that_is_taken_is_not_given_to_another_by_a_new_invitation),
-        TEST(the_charter_is_offered_once_when_the_last_party_has_joined),
+        TEST(until_it_is_confirmed_a_guest_is_replaced_by_inviting_again),
+        TEST(whoever_lost_its_place_shares_nothing_until_it_comes_again),
+        TEST(whoever_is_confirmed_keeps_its_place),
+        TEST(a_joiner_whose_invitation_was_voided_goes_on_with_a_new_one),
+        TEST(a_voided_invitation_is_not_one_that_was_taken_since),
+        TEST(what_a_false_inviter_left_goes_when_the_right_one_invites),
+        TEST(the_charter_is_offered_once_when_the_last_party_is_confirmed),
         TEST(both_sides_confirm_and_may_check_better_later),
         TEST(the_opener_may_confirm_before_the_joiner_has_said_anything),
         TEST(a_party_met_through_the_opener_can_be_confirmed),

@@ -550,6 +550,63 @@ static void the_state_digest_is_that_of_the_format(void **state)
                 "0aa3e31ddafd7c7baf1215345687e17304ec8bb33c1d19a7ba4b065b1c3f69e1");
 }
 
+/* ------------------------------------------------------------ refusals */
+
+static const char REFUSALS[] = "9192c410716f2def735f5972501a3d5aa7b70bb301";
+
+static void refusals_are_read_as_they_are_written(void **state)
+{
+    (void)state;
+    uint8_t bytes[64], room[ROOM];
+    struct sink out = sink_over(room, sizeof room);
+    struct refusal refusals[REFUSALS_MAX], most[REFUSALS_MAX] = {{.why = REFUSAL_NONE}};
+    size_t count = 9;
+    struct err e = {0};
+    span whole = test_hex(REFUSALS, bytes, sizeof bytes);
+
+    assert_true(refusals_read(whole, refusals, &count, &e));
+    assert_int_equal(count, 1);
+    assert_int_equal(refusals[0].why, REFUSAL_VOIDED);
+    refusals_write(&out, refusals, count);
+    assert_true(span_equal(sink_span(&out), whole));
+
+    assert_true(refusals_read((span){0}, refusals, &count, &e));
+    assert_int_equal(count, 0);
+    for (size_t i = 0; i < REFUSALS_MAX; i++) most[i].why = (enum refusal_why)(1 + i % REFUSAL_USED);
+    out = sink_over(room, sizeof room);
+    refusals_write(&out, most, REFUSALS_MAX);
+    assert_true(refusals_read(sink_span(&out), refusals, &count, &e));
+    assert_int_equal(count, REFUSALS_MAX);
+}
+
+static void refusals_that_break_the_format_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {
+        "9192c410716f2def735f5972501a3d5aa7b70bb300",   /* no reason */
+        "9192c410716f2def735f5972501a3d5aa7b70bb304",   /* no such reason */
+        "9191c410716f2def735f5972501a3d5aa7b70bb3",     /* no reason at all */
+        "9192c410716f2def735f5972501a3d5aa7b70bb30101", /* bytes after the end */
+        "9192c40f716f2def735f5972501a3d5aa7b70b01",     /* a short id */
+        "dc0041",                                       /* 65 of them */
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        uint8_t bytes[64];
+        struct refusal refusals[REFUSALS_MAX];
+        size_t count = 0;
+        struct err e = {0};
+        assert_false(refusals_read(test_hex(bad[i], bytes, sizeof bytes), refusals, &count, &e));
+    }
+    uint8_t bytes[64];
+    span whole = test_hex(REFUSALS, bytes, sizeof bytes);
+    for (size_t len = 1; len < whole.len; len++) {
+        struct refusal refusals[REFUSALS_MAX];
+        size_t count = 0;
+        struct err e = {0};
+        assert_false(refusals_read(span_of(whole.at, len), refusals, &count, &e));
+    }
+}
+
 static int start(void **state)
 {
     (void)state;
@@ -574,6 +631,8 @@ int main(void)
         cmocka_unit_test(a_batch_has_bounds),
         cmocka_unit_test(an_entry_of_a_batch_has_bounds),
         cmocka_unit_test(the_state_digest_is_that_of_the_format),
+        cmocka_unit_test(refusals_are_read_as_they_are_written),
+        cmocka_unit_test(refusals_that_break_the_format_are_refused),
     };
     return cmocka_run_group_tests_name("protocol/messages", tests, start, NULL);
 }

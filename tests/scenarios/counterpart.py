@@ -110,10 +110,10 @@ class Organisation:
             raise Failed(words, done.returncode, done.stdout, done.stderr)
         return done.stdout
 
-    def refused(self, *words):
+    def refused(self, *words, stdin=None):
         """Runs one verb that must fail; gives the error."""
         try:
-            answer = self.run(*words, codes=(0,))
+            answer = self.run(*words, codes=(0,), stdin=stdin)
         except Failed as failed:
             failed.error["exit"] = failed.code
             return failed.error

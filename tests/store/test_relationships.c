@@ -298,33 +298,65 @@ static bool keep_invited(void *self, const struct invited *invited)
     return true;
 }
 
-static void a_new_invitation_replaces_the_partys_old_one(void **state)
+static void a_new_invitation_voids_the_partys_old_one_and_its_guest(void **state)
 {
     (void)state;
     struct parties p;
     struct err e = {0};
+    OWNED_BUFFER note = {0};
     struct invited invited = {.code = "BOLT", .secret = {1, 2, 3}, .expires_s = 99}, read = {0};
+    struct relationship_id voided[2];
+    size_t count = 0;
     parties_open(&p, 2, 1);
     struct store *store = p.sides[ACME].store;
+    const struct certificate *bolt = &p.sides[BOLT].certificate;
     invited.relationship = p.id;
     struct invitation_id first = invitation_id_of(invited.secret);
     expect(invited_put(store, &invited, &e), &e);
+    assert_false(invited_note(store, &p.id, "BOLT", &note, &e));
+    assert_int_equal(e.code, ERR_MISSING);
+    expect(invited_bind(store, &invited, bolt, note_of(&p.sides[BOLT]), &e), &e);
     expect(invited_find(store, first.bytes, &read, &e), &e);
     assert_memory_equal(read.secret, invited.secret, 32);
-    assert_false(read.is_bound);
+    assert_true(read.is_bound && key_public_equal(&read.identity, &bolt->identity));
+    expect(invited_note(store, &p.id, "BOLT", &note, &e), &e);
+    assert_true(span_equal(buffer_span(&note), note_of(&p.sides[BOLT])));
 
     invited.secret[0] = 9;
-    invited.is_bound = true;
-    invited.identity = p.sides[BOLT].certificate.identity;
     expect(invited_put(store, &invited, &e), &e);
 
     assert_false(invited_find(store, first.bytes, &read, &e));
     assert_int_equal(e.code, ERR_MISSING);
+    expect(voided_find(store, first.bytes, &read, &e), &e);
+    assert_int_equal(read.secret[0], 1);
+    expect(voided_of(store, &bolt->transport, voided, 2, &count, &e), &e);
+    assert_int_equal(count, 1);
     read = (struct invited){0};
     expect(invited_each(store, &p.id, keep_invited, &read, &e), &e);
     assert_int_equal(read.secret[0], 9);
-    assert_true(read.is_bound && key_public_equal(&read.identity, &invited.identity));
+    assert_false(read.is_bound);
     assert_int_equal(read.expires_s, 99);
+    assert_false(invited_note(store, &p.id, "BOLT", &note, &e));
+    parties_close(&p);
+}
+
+static void the_record_knows_a_party_better_than_an_invitation(void **state)
+{
+    (void)state;
+    struct parties p;
+    struct err e = {0};
+    struct relationship r;
+    struct invited invited = {.code = "BOLT", .secret = {1}, .expires_s = 99};
+    parties_open(&p, 2, 1);
+    struct store *store = p.sides[ACME].store;
+    invited.relationship = p.id;
+    expect(invited_put(store, &invited, &e), &e);
+    expect(invited_bind(store, &invited, &p.sides[ACME].certificate, note_of(&p.sides[ACME]), &e), &e);
+
+    expect(relationship_load(store, &p.id, &r, &e), &e);
+
+    assert_true(r.parties[1].is_known && !r.parties[1].is_guest);
+    assert_string_equal(r.parties[1].certificate.code, "BOLT");
     parties_close(&p);
 }
 
@@ -334,16 +366,63 @@ static void an_invitation_being_taken_up_is_kept_until_done(void **state)
     struct parties p;
     struct err e = {0};
     OWNED_BUFFER text = {0};
+    struct joining_last last = {0};
+    const struct invitation_id id = {{5}};
     parties_open(&p, 2, 1);
     struct store *store = p.sides[BOLT].store;
 
-    expect(joining_put(store, &p.id, span_text("COUNTERPART INVITATION"), &e), &e);
+    assert_false(joining_load(store, &p.id, &last, &e));
+    assert_int_equal(e.code, ERR_MISSING);
+    expect(joining_put(store, &p.id, &id, span_text("COUNTERPART INVITATION"), &e), &e);
     expect(joining_get(store, &p.id, &text, &e), &e);
     test_assert_text(buffer_span(&text), "COUNTERPART INVITATION");
     expect(joining_done(store, &p.id, &e), &e);
     assert_false(joining_get(store, &p.id, &text, &e));
     assert_int_equal(e.code, ERR_MISSING);
+    expect(joining_load(store, &p.id, &last, &e), &e);
+    assert_int_equal(last.state, JOINING_DONE);
+    assert_memory_equal(last.invitation.bytes, id.bytes, sizeof id.bytes);
+    expect(joining_voided(store, &p.id, &e), &e);
+    expect(joining_load(store, &p.id, &last, &e), &e);
+    assert_int_equal(last.state, JOINING_VOIDED);
 
+    parties_close(&p);
+}
+
+struct forgetting {
+    struct store *store;
+    const struct relationship_id *id;
+};
+
+static bool forget(void *self, struct err *e)
+{
+    const struct forgetting *f = self;
+    return relationship_forget(f->store, f->id, e);
+}
+
+static void only_a_relationship_that_never_opened_is_forgotten(void **state)
+{
+    (void)state;
+    struct parties p;
+    struct err e = {0};
+    struct relationship r;
+    uint8_t nonce[32] = {0};
+    parties_start(&p, 2, 1, nonce);
+    struct store *store = p.sides[BOLT].store;
+    struct forgetting forgetting = {store, &p.id};
+    span own = note_of(&p.sides[BOLT]), opener = note_of(&p.sides[ACME]);
+    expect(relationship_add(store, &p.id, "Gears", own, opener, &e), &e);
+
+    expect(store_transact(store, forget, &forgetting, &e), &e);
+
+    assert_false(relationship_load(store, &p.id, &r, &e));
+    assert_int_equal(e.code, ERR_MISSING);
+    expect(relationship_add(store, &p.id, "Gears", own, opener, &e), &e);
+    parties_close(&p);
+    parties_open(&p, 2, 1);
+    forgetting = (struct forgetting){p.sides[BOLT].store, &p.id};
+    assert_false(store_transact(forgetting.store, forget, &forgetting, &e));
+    assert_int_equal(e.code, ERR_CONFLICT);
     parties_close(&p);
 }
 
@@ -361,8 +440,10 @@ int main(void)
         cmocka_unit_test(relationships_come_oldest_first),
         cmocka_unit_test(a_contact_keeps_what_is_not_given_anew),
         cmocka_unit_test(a_check_is_read_as_it_is_written),
-        cmocka_unit_test(a_new_invitation_replaces_the_partys_old_one),
+        cmocka_unit_test(a_new_invitation_voids_the_partys_old_one_and_its_guest),
+        cmocka_unit_test(the_record_knows_a_party_better_than_an_invitation),
         cmocka_unit_test(an_invitation_being_taken_up_is_kept_until_done),
+        cmocka_unit_test(only_a_relationship_that_never_opened_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
