@@ -38,16 +38,23 @@ static bool group_read(span text, uint8_t *out, size_t bytes)
     return true;
 }
 
+/* `out` NULL: only judges, so that a bad last group leaves no good first ones behind. */
+static bool groups_read(span text, uint8_t *out, size_t exactly)
+{
+    for (size_t done = 0; done < exactly; done += GROUP_BYTES) {
+        span group = {0};
+        uint8_t read[GROUP_BYTES] = {0};
+        size_t bytes = exactly - done < GROUP_BYTES ? exactly - done : GROUP_BYTES;
+        if (!span_take(&text, GROUP_TEXT, &group) || !group_read(group, read, bytes)) return false;
+        if (out) memcpy(out + done, read, bytes);
+    }
+    return true;
+}
+
 bool base64_read(span text, uint8_t *out, size_t exactly)
 {
     if (text.len % GROUP_TEXT != 0 ||
         text.len / GROUP_TEXT != (exactly + GROUP_BYTES - 1) / GROUP_BYTES)
         return false;
-    for (size_t done = 0; done < exactly; done += GROUP_BYTES) {
-        span group = {0};
-        size_t bytes = exactly - done < GROUP_BYTES ? exactly - done : GROUP_BYTES;
-        if (!span_take(&text, GROUP_TEXT, &group)) return false;
-        if (!group_read(group, out + done, bytes)) return false;
-    }
-    return true;
+    return groups_read(text, NULL, exactly) && groups_read(text, out, exactly);
 }
