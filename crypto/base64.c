@@ -1,16 +1,20 @@
 #include "crypto/base64.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #define GROUP_BYTES 3
 #define GROUP_TEXT 4
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* Up to three bytes, as four characters. */
 static void group_write(struct sink *out, span bytes)
 {
-    char text[GROUP_TEXT + 1] = {0};
-    (void)sodium_bin2base64(text, sizeof text, bytes.at, bytes.len, sodium_base64_VARIANT_ORIGINAL);
-    sink_text(out, text);
+    char text[GROUP_TEXT] = {0};
+    uint32_t bits = 0;
+    for (size_t i = 0; i < GROUP_BYTES; i++) bits = bits << 8 | (i < bytes.len ? bytes.at[i] : 0u);
+    for (size_t i = 0; i < GROUP_TEXT; i++) text[i] = i <= bytes.len ? alphabet[bits >> (18 - 6 * i) & 63] : '=';
+    sink_put(out, span_of(text, sizeof text));
 }
 
 /* Three bytes at a time, so that any length needs no room of its own. */
@@ -21,33 +25,48 @@ void base64_write(struct sink *out, span bytes)
     if (bytes.len) group_write(out, bytes);
 }
 
-/* Decode, encode again, compare: what another program's decoder lets pass is refused whatever
- * libsodium does. */
-static bool group_read(span text, uint8_t *out, size_t bytes)
+static bool value_read(uint8_t c, uint32_t *out)
 {
-    uint8_t decoded[GROUP_BYTES] = {0};
-    char again[GROUP_TEXT + 1] = {0};
-    size_t len = 0;
-    if (sodium_base642bin(decoded, sizeof decoded, (const char *)text.at, text.len, NULL, &len,
-                          NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
-        len != bytes)
-        return false;
-    (void)sodium_bin2base64(again, sizeof again, decoded, len, sodium_base64_VARIANT_ORIGINAL);
-    if (!span_equal(text, span_text(again))) return false;
-    memcpy(out, decoded, bytes);
+    if (c >= 'A' && c <= 'Z') *out = (uint32_t)(c - 'A');
+    else if (c >= 'a' && c <= 'z') *out = (uint32_t)(c - 'a' + 26);
+    else if (c >= '0' && c <= '9') *out = (uint32_t)(c - '0' + 52);
+    else if (c == '+') *out = 62;
+    else if (c == '/') *out = 63;
+    else return false;
+    return true;
+}
+
+/* Four characters that say exactly `bytes` bytes, one to three: the bits that are left over are zero. */
+static bool group_read(span text, uint8_t out[GROUP_BYTES], size_t bytes)
+{
+    uint32_t bits = 0;
+    for (size_t i = 0; i < GROUP_TEXT; i++) {
+        uint32_t value = 0;
+        if (i > bytes ? text.at[i] != '=' : !value_read(text.at[i], &value)) return false;
+        bits = bits << 6 | value;
+    }
+    if (bits & (UINT32_C(0xffffff) >> (8 * bytes))) return false;
+    for (size_t i = 0; i < GROUP_BYTES; i++) out[i] = (uint8_t)(bits >> (16 - 8 * i));
+    return true;
+}
+
+/* `out` NULL: only judges, so that a bad last group leaves no good first ones behind. */
+static bool groups_read(span text, uint8_t *out, size_t exactly)
+{
+    for (size_t done = 0; done < exactly; done += GROUP_BYTES) {
+        span group = {0};
+        uint8_t read[GROUP_BYTES] = {0};
+        size_t bytes = exactly - done < GROUP_BYTES ? exactly - done : GROUP_BYTES;
+        if (!span_take(&text, GROUP_TEXT, &group) || !group_read(group, read, bytes)) return false;
+        if (out) memcpy(out + done, read, bytes);
+    }
     return true;
 }
 
 bool base64_read(span text, uint8_t *out, size_t exactly)
 {
     if (text.len % GROUP_TEXT != 0 ||
-        text.len / GROUP_TEXT != (exactly + GROUP_BYTES - 1) / GROUP_BYTES)
+        text.len / GROUP_TEXT != exactly / GROUP_BYTES + (exactly % GROUP_BYTES != 0))
         return false;
-    for (size_t done = 0; done < exactly; done += GROUP_BYTES) {
-        span group = {0};
-        size_t bytes = exactly - done < GROUP_BYTES ? exactly - done : GROUP_BYTES;
-        if (!span_take(&text, GROUP_TEXT, &group)) return false;
-        if (!group_read(group, out + done, bytes)) return false;
-    }
-    return true;
+    return groups_read(text, NULL, exactly) && groups_read(text, out, exactly);
 }

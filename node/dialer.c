@@ -714,14 +714,13 @@ static bool on_sealed(struct engine *engine, struct dial *d, enum pending_kind k
         [PENDING_COMMIT] = MESSAGE_COMMIT, [PENDING_REVEAL] = MESSAGE_REVEAL, [PENDING_FRONTIER] = MESSAGE_FRONTIER,
         [PENDING_PULL] = MESSAGE_PULL,     [PENDING_PUSH] = MESSAGE_PUSH,     [PENDING_WATCH] = MESSAGE_WATCH,
     };
-    size_t fields = 0;
     if (!engine_unseal(engine, d->session, frame, e)) return false;
     if (kind == PENDING_MESSAGE_3) return on_session(engine, d, e);
     OWNED_BUFFER answer = {0};
     if (!buffer_put(&answer, buffer_span(&engine->plain), e)) return false;
     struct reader r = reader_over(buffer_span(&answer));
     struct message_head *head = engine->head;
-    if (!message_open(&r, head, &fields, e)) return false;
+    if (!message_open(&r, MESSAGE_ANSWER, head, e)) return false;
     if (head->kind != expected[kind]) return err_set(e, ERR_MALFORMED, "an answer of another kind than the request");
     size_t new_receipts = 0;
     if (!exchange_take_receipts(engine->home, &d->list, head->receipts, head->receipt_count, &new_receipts, e))

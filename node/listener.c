@@ -553,14 +553,13 @@ static bool on_reveal(struct engine *engine, struct visitor *v, struct reader *r
 
 static bool on_request(struct engine *engine, struct visitor *v, const struct event *event, struct err *e)
 {
-    size_t fields = 0;
     if (!engine_unseal(engine, v->session, event->bytes, e)) return false;
     /* The answer is written where the request stands: it is read from a copy. */
     OWNED_BUFFER request = {0};
     if (!buffer_put(&request, buffer_span(&engine->plain), e)) return false;
     struct reader r = reader_over(buffer_span(&request));
     struct message_head *head = engine->head;
-    if (!message_open(&r, head, &fields, e)) return false;
+    if (!message_open(&r, MESSAGE_REQUEST, head, e)) return false;
     if (!exchange_shared(engine->home, session_remote(v->session), &v->list, e)) return false;
     if (v->list.count == 0) return err_set(e, ERR_REFUSED, "a node that shares no relationship with us");
     size_t new_receipts = 0;

@@ -166,7 +166,10 @@ static bool fields_read(struct reader *r, struct marker *out, struct err *e)
     if (!read_array_upto(r, MARKER_FEEDS_MAX, &feeds, e)) return false;
     for (size_t i = 0; i < feeds; i++) {
         struct marker_feed feed = {0};
-        if (!feed_read_one(r, &feed, e) || !marker_add(out, &feed, e)) return false;
+        if (!feed_read_one(r, &feed, e)) return false;
+        if (feed.size == 0 || (i > 0 && feed_order(&out->feeds[i - 1], &feed) >= 0))
+            return err_set(e, ERR_CORRUPT, "feed %zu of the marker is empty or out of order", i);
+        if (!marker_add(out, &feed, e)) return false;
     }
     return read_end(r, e);
 }

@@ -2,6 +2,8 @@
 
 #include "protocol/writer.h"
 
+#include <string.h>
+
 void proof_hashes_write(struct sink *out, const struct merkle_proof *proof)
 {
     write_array(out, proof->count);
@@ -10,9 +12,12 @@ void proof_hashes_write(struct sink *out, const struct merkle_proof *proof)
 
 bool proof_hashes_read(struct reader *r, struct merkle_proof *out, struct err *e)
 {
-    if (!read_array_upto(r, MERKLE_PROOF_MAX, &out->count, e)) return false;
-    for (size_t i = 0; i < out->count; i++)
-        if (!read_bytes(r, out->hashes[i].bytes, sizeof out->hashes[i].bytes, e)) return false;
+    struct merkle_proof proof;
+    if (!read_array_upto(r, MERKLE_PROOF_MAX, &proof.count, e)) return false;
+    for (size_t i = 0; i < proof.count; i++)
+        if (!read_bytes(r, proof.hashes[i].bytes, sizeof proof.hashes[i].bytes, e)) return false;
+    out->count = proof.count;
+    memcpy(out->hashes, proof.hashes, proof.count * sizeof proof.hashes[0]);
     return true;
 }
 
@@ -51,9 +56,15 @@ void fork_write(struct sink *out, const struct fork_proof *proof)
 
 bool fork_read(struct reader *r, struct fork_proof *out, struct err *e)
 {
-    return read_array(r, 4, e) && read_bytes(r, out->log_key.bytes, sizeof out->log_key.bytes, e) &&
-           read_u64(r, INT64_MAX, &out->at, e) && read_bytes(r, out->root_at.bytes, sizeof out->root_at.bytes, e) &&
-           read_array(r, 2, e) && side_read(r, &out->sides[0], e) && side_read(r, &out->sides[1], e);
+    struct fork_proof proof = {0};
+    if (!read_array(r, 4, e) || !read_bytes(r, proof.log_key.bytes, sizeof proof.log_key.bytes, e) ||
+        !read_u64(r, INT64_MAX, &proof.at, e) || !read_bytes(r, proof.root_at.bytes, sizeof proof.root_at.bytes, e) ||
+        !read_array(r, 2, e) || !side_read(r, &proof.sides[0], e) || !side_read(r, &proof.sides[1], e))
+        return false;
+    if (span_compare(hash_span(&proof.sides[1].leaf), hash_span(&proof.sides[0].leaf)) < 0)
+        return err_set(e, ERR_MALFORMED, "a fork proof's side with the higher leaf stands first");
+    *out = proof;
+    return true;
 }
 
 static bool side_check(const struct fork_proof *proof, const struct fork_side *side, const char *origin)

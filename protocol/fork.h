@@ -26,7 +26,7 @@ struct fork_proof {
 };
 
 void fork_write(struct sink *out, const struct fork_proof *proof);
-/* Reads the shape only. Fails: ERR_MALFORMED, ERR_LIMIT. */
+/* Reads the shape only, and which side stands first. Fails: ERR_MALFORMED, ERR_LIMIT. */
 MUST_USE bool fork_read(struct reader *r, struct fork_proof *out, struct err *e);
 /* True when it proves a fork of the log of this origin. */
 bool fork_check(const struct fork_proof *proof, const char *origin);

@@ -35,15 +35,23 @@ void message_start(struct sink *out, enum message_kind kind, const struct messag
     for (size_t i = 0; i < receipt_count; i++) receipt_write(out, &receipts[i]);
 }
 
-bool message_open(struct reader *r, struct message_head *out, size_t *fields, struct err *e)
+/* After the kind and the receipts. */
+static const size_t fields_of[MESSAGE_REVEAL + 1][2] = {
+    [MESSAGE_FRONTIER] = {3, 3}, [MESSAGE_PULL] = {1, 2},   [MESSAGE_PUSH] = {1, 3},
+    [MESSAGE_WATCH] = {1, 3},    [MESSAGE_COMMIT] = {2, 1}, [MESSAGE_REVEAL] = {2, 1},
+};
+
+bool message_open(struct reader *r, enum message_side side, struct message_head *out, struct err *e)
 {
     uint64_t kind = 0;
-    if (!read_array_upto(r, 16, fields, e)) return false;
-    if (*fields < 2) return err_set(e, ERR_MALFORMED, "a message of %zu fields", *fields);
-    *fields -= 2;
+    size_t fields = 0;
+    if (!read_array_upto(r, 16, &fields, e)) return false;
+    if (fields < 2) return err_set(e, ERR_MALFORMED, "a message of %zu fields", fields);
     if (!read_u64(r, UINT8_MAX, &kind, e) || !read_array_upto(r, RECEIPTS_MAX, &out->receipt_count, e)) return false;
     if (kind < MESSAGE_FRONTIER || kind > MESSAGE_REVEAL)
         return err_set(e, ERR_REFUSED, "a message of a kind this version does not know: %u", (unsigned)kind);
+    if (fields != 2 + fields_of[kind][side])
+        return err_set(e, ERR_MALFORMED, "message %u has %zu fields, expected %zu", (unsigned)kind, fields, 2 + fields_of[kind][side]);
     out->kind = (enum message_kind)kind;
     for (size_t i = 0; i < out->receipt_count; i++)
         if (!receipt_read(r, &out->receipts[i], e)) return false;
@@ -89,9 +97,12 @@ void summary_write(struct sink *out, const struct summary *s)
 
 bool summary_read(struct reader *r, struct summary *out, struct err *e)
 {
-    return read_array(r, 3, e) && read_bytes(r, out->relationship.bytes, sizeof out->relationship.bytes, e) &&
-           read_bytes(r, out->digest.bytes, sizeof out->digest.bytes, e) &&
-           read_bytes(r, out->state.bytes, sizeof out->state.bytes, e);
+    struct summary s;
+    if (!read_array(r, 3, e) || !read_bytes(r, s.relationship.bytes, sizeof s.relationship.bytes, e) ||
+        !read_bytes(r, s.digest.bytes, sizeof s.digest.bytes, e) || !read_bytes(r, s.state.bytes, sizeof s.state.bytes, e))
+        return false;
+    *out = s;
+    return true;
 }
 
 static void row_write(struct sink *out, const struct feed_row *row)
@@ -174,14 +185,16 @@ void batch_write(struct sink *out, const struct message_batch *b)
 
 bool batch_read(struct reader *r, struct message_batch *out, struct err *e)
 {
-    return read_array(r, 10, e) && read_bytes(r, out->relationship.bytes, sizeof out->relationship.bytes, e) &&
-           read_bytes(r, out->log_key.bytes, sizeof out->log_key.bytes, e) &&
-           read_u64(r, INT64_MAX, &out->from, e) && read_bytes(r, out->root_at.bytes, sizeof out->root_at.bytes, e) &&
-           read_u64(r, INT64_MAX, &out->head.size, e) &&
-           read_bytes(r, out->head.root.bytes, sizeof out->head.root.bytes, e) &&
-           read_bytes(r, out->head.signature.bytes, sizeof out->head.signature.bytes, e) &&
-           proof_hashes_read(r, &out->proof, e) && read_u64(r, BATCH_BYTES_MAX, &out->unpacked_bytes, e) &&
-           read_span(r, FRAME_BYTES_MAX, &out->entries, e);
+    struct message_batch b = {0};
+    if (!read_array(r, 10, e) || !read_bytes(r, b.relationship.bytes, sizeof b.relationship.bytes, e) ||
+        !read_bytes(r, b.log_key.bytes, sizeof b.log_key.bytes, e) || !read_u64(r, INT64_MAX, &b.from, e) ||
+        !read_bytes(r, b.root_at.bytes, sizeof b.root_at.bytes, e) || !read_u64(r, INT64_MAX, &b.head.size, e) ||
+        !read_bytes(r, b.head.root.bytes, sizeof b.head.root.bytes, e) ||
+        !read_bytes(r, b.head.signature.bytes, sizeof b.head.signature.bytes, e) || !proof_hashes_read(r, &b.proof, e) ||
+        !read_u64(r, BATCH_BYTES_MAX, &b.unpacked_bytes, e) || !read_span(r, FRAME_BYTES_MAX, &b.entries, e))
+        return false;
+    *out = b;
+    return true;
 }
 
 void pull_write(struct sink *out, const struct message_pull *p)
@@ -197,10 +210,14 @@ void pull_write(struct sink *out, const struct message_pull *p)
 
 bool pull_read(struct reader *r, struct message_pull *out, struct err *e)
 {
-    return read_array(r, 6, e) && read_bytes(r, out->relationship.bytes, sizeof out->relationship.bytes, e) &&
-           read_bytes(r, out->log_key.bytes, sizeof out->log_key.bytes, e) &&
-           read_u64(r, INT64_MAX, &out->from, e) && read_u64(r, INT64_MAX, &out->size, e) &&
-           read_bytes(r, out->root.bytes, sizeof out->root.bytes, e) && read_u64(r, INT64_MAX, &out->most, e);
+    struct message_pull p;
+    if (!read_array(r, 6, e) || !read_bytes(r, p.relationship.bytes, sizeof p.relationship.bytes, e) ||
+        !read_bytes(r, p.log_key.bytes, sizeof p.log_key.bytes, e) || !read_u64(r, INT64_MAX, &p.from, e) ||
+        !read_u64(r, INT64_MAX, &p.size, e) || !read_bytes(r, p.root.bytes, sizeof p.root.bytes, e) ||
+        !read_u64(r, INT64_MAX, &p.most, e))
+        return false;
+    *out = p;
+    return true;
 }
 
 void batch_entry_write(struct sink *out, span header, const uint8_t salt[SALT_BYTES], bool has_body, span body)

@@ -32,6 +32,7 @@ enum message_kind {
     MESSAGE_COMMIT = 5,   /* check words: the joiner's commitment, answered by the inviter's nonce */
     MESSAGE_REVEAL = 6,   /* the joiner's nonce */
 };
+enum message_side { MESSAGE_REQUEST, MESSAGE_ANSWER };
 enum message_status {
     STATUS_DONE = 0,
     STATUS_WANTED = 1,  /* a push does not continue what is held: send again from the number given */
@@ -128,12 +129,16 @@ struct message_head { /* every message */
 
 /* Writes kind and receipts of an array with `fields` more fields. */
 void message_start(struct sink *out, enum message_kind kind, const struct message_receipt *receipts, size_t receipt_count, size_t fields);
-/* Reads them; `fields` is how many more the array has. */
-MUST_USE bool message_open(struct reader *r, struct message_head *out, size_t *fields, struct err *e);
+/*
+ * Reads them of an array with as many more fields as that kind of request or answer has. After a failure `out` holds nothing
+ * of use: it is large, and this is read for every frame. Fails: ERR_MALFORMED, ERR_LIMIT, ERR_REFUSED (an unknown kind).
+ */
+MUST_USE bool message_open(struct reader *r, enum message_side side, struct message_head *out, struct err *e);
 
 void summary_write(struct sink *out, const struct summary *summary);
 MUST_USE bool summary_read(struct reader *r, struct summary *out, struct err *e);
 void detail_write(struct sink *out, const struct detail *detail);
+/* After a failure `out` and its rows hold nothing of use. */
 MUST_USE bool detail_read(struct reader *r, struct detail *out, struct err *e);
 void batch_write(struct sink *out, const struct message_batch *batch);
 MUST_USE bool batch_read(struct reader *r, struct message_batch *out, struct err *e);

@@ -390,6 +390,8 @@ bool csv_write_start(struct buffer *out, struct err *e)
 
 static bool needs_quotes(span cell)
 {
+    /* at the start of a file it would say what the delimiter is */
+    if (cell.len >= 4 && memcmp(cell.at, "sep=", 4) == 0) return true;
     if (cell.len && (cell.at[0] == ' ' || cell.at[cell.len - 1] == ' ')) return true;
     for (size_t i = 0; i < cell.len; i++)
         if (memchr("\",;\t\r\n", cell.at[i], 6)) return true;

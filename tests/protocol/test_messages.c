@@ -69,9 +69,8 @@ typedef bool (*rewrite)(struct reader *r, struct sink *out, struct err *e);
 static bool pull_message_again(struct reader *r, struct sink *out, struct err *e)
 {
     struct message_pull pull = {0};
-    size_t fields = 0;
-    if (!message_open(r, &head_room, &fields, e) || !pull_read(r, &pull, e)) return false;
-    message_start(out, head_room.kind, head_room.receipts, head_room.receipt_count, fields);
+    if (!message_open(r, MESSAGE_REQUEST, &head_room, e) || !pull_read(r, &pull, e)) return false;
+    message_start(out, head_room.kind, head_room.receipts, head_room.receipt_count, 1);
     pull_write(out, &pull);
     return true;
 }
@@ -277,14 +276,12 @@ static void a_receipt_and_a_pull_are_read_field_by_field(void **state)
     struct key_public log = key_of(0x20), receipt_key = key_of(0x40);
     struct hash root = root_of(3);
     struct err e = {0};
-    size_t fields = 0;
     struct reader r = reader_over(test_hex(RECEIPT_AND_PULL, bytes, sizeof bytes));
 
-    assert_true(message_open(&r, &head_room, &fields, &e));
+    assert_true(message_open(&r, MESSAGE_REQUEST, &head_room, &e));
     assert_true(pull_read(&r, &pull, &e));
 
     assert_int_equal(head_room.kind, MESSAGE_PULL);
-    assert_int_equal(fields, 1);
     assert_int_equal(head_room.receipt_count, 1);
     const struct message_receipt *m = &head_room.receipts[0];
     struct receipt receipt = {m->size, root_of(2), m->time_s, m->signature};
@@ -350,12 +347,11 @@ static void a_detail_is_read_field_by_field(void **state)
 
 /* ----------------------------------------------------------------------- bounds */
 
-static enum err_code open_code(const struct sink *bytes)
+static enum err_code open_code(const struct sink *bytes, enum message_side side)
 {
     struct reader r = reader_over(sink_span(bytes));
     struct err e = {0};
-    size_t fields = 0;
-    return message_open(&r, &head_room, &fields, &e) ? ERR_NONE : e.code;
+    return message_open(&r, side, &head_room, &e) ? ERR_NONE : e.code;
 }
 
 static void a_message_begins_with_a_known_kind_and_its_receipts(void **state)
@@ -366,7 +362,8 @@ static void a_message_begins_with_a_known_kind_and_its_receipts(void **state)
         size_t receipts;
         enum err_code code;
     } cases[] = {
-        {2, 1, 0, ERR_NONE},      {16, 6, 0, ERR_NONE},
+        {5, 1, 0, ERR_NONE},      {4, 6, 0, ERR_NONE},
+        {4, 1, 0, ERR_MALFORMED}, {6, 1, 0, ERR_MALFORMED},
         {1, 1, 0, ERR_MALFORMED}, {0, 1, 0, ERR_MALFORMED},
         {17, 1, 0, ERR_LIMIT},    {2, 0, 0, ERR_REFUSED},
         {2, 7, 0, ERR_REFUSED},   {2, 255, 0, ERR_REFUSED},
@@ -380,8 +377,24 @@ static void a_message_begins_with_a_known_kind_and_its_receipts(void **state)
         write_u64(&out, cases[i].kind);
         write_array(&out, cases[i].receipts);
         out.len = sizeof bytes; /* zeros follow: no count is beyond what is there */
-        assert_int_equal(open_code(&out), cases[i].code);
+        assert_int_equal(open_code(&out, MESSAGE_REQUEST), cases[i].code);
     }
+}
+
+static void a_request_and_its_answer_have_their_own_number_of_fields(void **state)
+{
+    static const size_t right[MESSAGE_REVEAL + 1][2] = {{0, 0}, {3, 3}, {1, 2}, {1, 3}, {1, 3}, {2, 1}, {2, 1}};
+    (void)state;
+    for (int kind = MESSAGE_FRONTIER; kind <= MESSAGE_REVEAL; kind++)
+        for (size_t fields = 0; fields <= 14; fields++)
+            for (int side = MESSAGE_REQUEST; side <= MESSAGE_ANSWER; side++) {
+                uint8_t bytes[64] = {0};
+                struct sink out = sink_over(bytes, sizeof bytes);
+                message_start(&out, (enum message_kind)kind, NULL, 0, fields);
+                out.len = sizeof bytes;
+                assert_int_equal(open_code(&out, (enum message_side)side),
+                                 fields == right[kind][side] ? ERR_NONE : ERR_MALFORMED);
+            }
 }
 
 /* As many receipts as allowed fit a frame. */
@@ -392,9 +405,9 @@ static void the_most_receipts_are_read(void **state)
     static uint8_t bytes[RECEIPTS_MAX * 200];
     struct sink out = sink_over(bytes, sizeof bytes);
     for (size_t i = 0; i < RECEIPTS_MAX; i++) receipts[i].size = receipts[i].time_s = INT64_MAX;
-    message_start(&out, MESSAGE_WATCH, receipts, RECEIPTS_MAX, 0);
+    message_start(&out, MESSAGE_WATCH, receipts, RECEIPTS_MAX, 1);
     assert_false(out.full);
-    assert_int_equal(open_code(&out), ERR_NONE);
+    assert_int_equal(open_code(&out, MESSAGE_REQUEST), ERR_NONE);
     assert_int_equal(head_room.receipt_count, RECEIPTS_MAX);
     assert_true(head_room.receipts[RECEIPTS_MAX - 1].size == INT64_MAX);
 }
@@ -625,6 +638,7 @@ int main(void)
         cmocka_unit_test(a_batch_is_read_field_by_field),
         cmocka_unit_test(a_detail_is_read_field_by_field),
         cmocka_unit_test(a_message_begins_with_a_known_kind_and_its_receipts),
+        cmocka_unit_test(a_request_and_its_answer_have_their_own_number_of_fields),
         cmocka_unit_test(the_most_receipts_are_read),
         cmocka_unit_test(a_detail_has_bounds),
         cmocka_unit_test(a_detail_that_says_same_says_nothing_more),
