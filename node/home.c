@@ -4,14 +4,9 @@
 #include "node/marker.h"
 #include "protocol/writer.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define HOME_PATH_MAX 3800 /* leaves room for the names of the files in it */
 #define FILE_PATH_MAX 4096
@@ -46,7 +41,6 @@ struct home {
     struct marker own;     /* which log keys are ours; the sizes mean nothing */
     struct marker written; /* what both files say, as far as we know */
     bool is_written;
-    int lock; /* whoever holds it may write the marker; -1 before it is opened */
     enum health health;
     char health_words[sizeof((struct err *)0)->said];
     struct buffer waits; /* as the setting */
@@ -67,20 +61,19 @@ static void log_key_name(const struct relationship_id *id, char *out, size_t cap
     (void)snprintf(out, cap, "keys/log-%s.key", hex_write(relationship_span(id), hex, sizeof hex));
 }
 
-/* The files of the world say nothing about permissions, so we look ourselves. */
-static bool path_is_private(const char *path, struct err *e)
+static bool path_is_private(const struct world *world, const char *path, struct err *e)
 {
-    struct stat found = {0};
-    if (stat(path, &found) != 0 || (found.st_mode & PERMISSIONS_OF_OTHERS) == 0) return true;
+    unsigned mode = world->files->mode(world->self, path);
+    if ((mode & PERMISSIONS_OF_OTHERS) == 0) return true;
     (void)err_set(e, ERR_REFUSED, "the key file %s may be used by others (mode %03o)", path,
-                  (unsigned)(found.st_mode & 0777));
+                  mode & 0777);
     return err_next(e, "make it yours alone with: chmod 600 %s", path);
 }
 
 static bool key_file_read(const struct world *world, const char *path, struct buffer *out,
                           struct err *e)
 {
-    return path_is_private(path, e) &&
+    return path_is_private(world, path, e) &&
            world->files->read(world->self, path, SEALED_BYTES_MAX, out, e);
 }
 
@@ -450,30 +443,6 @@ static bool own_learn_from(struct home *home, const struct marker *marker, struc
     return true;
 }
 
-static bool lock_open(struct home *home, struct err *e)
-{
-    char path[FILE_PATH_MAX] = {0};
-    (void)file_path(path, home->path, "marker.lock");
-    home->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    int number = errno;
-    return home->lock >= 0 ||
-           err_set(e, ERR_DISK, "opening %s: %s (%d)", path, strerror(number), number);
-}
-
-/* Waits for another process that is writing the marker, which takes milliseconds. */
-static bool lock_take(const struct home *home, struct err *e)
-{
-    while (flock(home->lock, LOCK_EX) != 0) {
-        int number = errno;
-        if (number != EINTR)
-            return err_set(e, ERR_DISK, "locking the marker of %s: %s (%d)", home->path,
-                           strerror(number), number);
-    }
-    return true;
-}
-
-static void lock_release(const struct home *home) { (void)flock(home->lock, LOCK_UN); }
-
 static void health_set(struct home *home, enum health health, const char *words)
 {
     home->health = health;
@@ -486,7 +455,10 @@ static bool is_ahead(const struct marker *marker, const struct marker *now)
     return key_public_equal(&marker->owner, &now->owner) && marker_ahead(marker, now);
 }
 
-/* Under the lock: nobody else writes meanwhile, so what is read now is not behind what is there. */
+/*
+ * Under the lock, whose holder may write the marker: nobody else writes meanwhile, so what is read
+ * now is not behind what is there.
+ */
 static bool mark_locked(struct home *home, bool is_taken_as_it_is, struct err *e)
 {
     OWNED_MARKER now = {0};
@@ -507,9 +479,13 @@ static bool mark_locked(struct home *home, bool is_taken_as_it_is, struct err *e
 
 static bool mark(struct home *home, bool is_taken_as_it_is, struct err *e)
 {
-    if (!lock_take(home, e)) return false;
+    char path[FILE_PATH_MAX] = {0};
+    const struct world *world = home->world;
+    struct file_lock lock = {0};
+    (void)file_path(path, home->path, "marker.lock");
+    if (!world->files->lock(world->self, path, &lock, e)) return false;
     bool is_marked = mark_locked(home, is_taken_as_it_is, e);
-    lock_release(home);
+    world->files->unlock(world->self, &lock);
     return is_marked;
 }
 
@@ -795,7 +771,7 @@ static bool init_marker(const struct home_options *options, const struct key_pub
 {
     const struct world *world = options->world;
     char path[FILE_PATH_MAX] = {0};
-    if (!realpath(options->path, path)) (void)snprintf(path, sizeof path, "%s", options->path);
+    if (!world->files->resolve(world->self, options->path, path, sizeof path, e)) return false;
     struct marker_files *files = calloc(1, sizeof *files);
     if (!files) return err_memory(e);
     struct marker marker = {.owner = *identity, .machine = options->machine};
@@ -851,9 +827,7 @@ bool home_init(const struct home_options *options, const struct organisation *or
     (void)file_path(path, options->path, "keys");
     if (!world->files->make_folder(world->self, options->path, e)) return false;
     /* The database holds the secrets of invitations: a folder that was there is closed as well. */
-    if (chmod(options->path, 0700) != 0 && errno != ENOENT)
-        return err_set(e, ERR_DISK, "closing %s to others: %s (%d)", options->path, strerror(errno),
-                       errno);
+    if (!world->files->close_folder(world->self, options->path, e)) return false;
     if (!world->files->make_folder(world->self, path, e)) return false;
     (void)file_path(path, options->path, "counterpart.db");
     if (!init_store(path, world, &store, e) || !init_spares_keys(options->path, world, e))
@@ -876,7 +850,8 @@ static bool open_path(struct home *home, const struct home_options *options, str
 {
     char path[FILE_PATH_MAX] = {0};
     if (!path_fits(options->path, e)) return false;
-    if (!realpath(options->path, path)) (void)snprintf(path, sizeof path, "%s", options->path);
+    if (!home->world->files->resolve(home->world->self, options->path, path, sizeof path, e))
+        return false;
     if (!path_fits(path, e)) return false;
     must(span_to_text(span_text(path), home->path, sizeof home->path));
     return true;
@@ -898,9 +873,8 @@ static bool open_database(struct home *home, struct err *e)
     bool is_there = false;
     struct err why = {0};
     (void)file_path(path, home->path, "counterpart.db");
-    /* A world with a disk of its own holds the database where we cannot look: opening it tells. */
-    if (!home->world->disk && !file_is_there(home->world, path, &is_there, e)) return false;
-    if (!home->world->disk && !is_there) return no_home(home->path, e);
+    if (!file_is_there(home->world, path, &is_there, e)) return false;
+    if (!is_there) return no_home(home->path, e);
     if (!store_open(&home->store, path, home->world, e)) return err_because(e, "opening %s", path);
     if (organisation_get(home->store, &home->organisation, &why)) return true;
     return why.code == ERR_MISSING ? no_home(home->path, e) : err_set(e, why.code, "%s", why.said);
@@ -914,7 +888,7 @@ static bool open_keys(struct home *home, struct err *e)
     char path[FILE_PATH_MAX] = {0};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)file_path(path, home->path, names[i]);
-        if (!path_is_private(path, e)) return false;
+        if (!path_is_private(home->world, path, e)) return false;
     }
     if (receipt_key_open(home, e)) return true;
     if (e && e->code == ERR_MISSING) e->code = ERR_CORRUPT; /* a home without its keys */
@@ -929,7 +903,7 @@ static bool open_marker(struct home *home, const struct home_options *options, s
     if (!world->files->identity(world->self, home->path, &home->place, e)) return false;
     if (!marker_files_of(&home->marker_files, home->path, options->state_folder, world, e))
         return false;
-    if (!lock_open(home, e) || !health_judge(home, e)) return false;
+    if (!health_judge(home, e)) return false;
     if (options->is_forced) {
         if (home->waits.len && !store_transact(home->store, drop_waits, home, e)) return false;
         if (!waits_load(home, e)) return false;
@@ -946,7 +920,6 @@ bool home_open(struct home **out, const struct home_options *options, struct err
 {
     OWNED(home_close) struct home *home = calloc(1, sizeof *home);
     if (!home) return err_memory(e);
-    home->lock = -1;
     home->world = options->world;
     home->machine = options->machine;
     if (!open_path(home, options, e)) return false;
@@ -970,7 +943,6 @@ void home_close(struct home *home)
     marker_wipe(&home->own);
     marker_wipe(&home->written);
     buffer_wipe(&home->waits);
-    if (home->lock >= 0) (void)close(home->lock);
     store_close(home->store);
     free(home);
 }
