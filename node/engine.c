@@ -240,6 +240,7 @@ struct stepping {
     const struct relationship *relationship;
     struct in_step *out;
     bool is_behind; /* something is not folded, or a feed is frozen or forked */
+    uint64_t newest[PARTIES_MAX]; /* how much of the feed being looked at each party has receipted */
     struct err *e;
     bool is_fine;
 };
@@ -259,24 +260,27 @@ static bool step_receipt(void *self, const struct feed_receipt *r)
 {
     struct stepping *s = self;
     struct in_step_party *party = step_party(s, r->party);
-    if (!party || r->receipt.size < party->holds_ours) return true;
-    party->holds_ours = r->receipt.size;
-    party->received_at_s = (int64_t)r->receipt.time_s;
+    if (!party || r->receipt.size <= s->newest[r->party]) return true;
+    party->holds_ours += r->receipt.size - s->newest[r->party];
+    s->newest[r->party] = r->receipt.size;
+    if ((int64_t)r->receipt.time_s > party->received_at_s) party->received_at_s = (int64_t)r->receipt.time_s;
     return true;
 }
 
 static bool step_feed(void *self, const struct feed *feed)
 {
     struct stepping *s = self;
+    if (feed->ends_at != UINT64_MAX && feed->folded >= feed->ends_at) return true; /* its party goes on in a successor */
     if (feed->broken_at != UINT64_MAX || feed->fork_at != UINT64_MAX) s->is_behind = true;
     if (feed->branch != 0) return true;
     if (feed->folded < feed->edge.size) s->is_behind = true;
     if (feed->party != s->relationship->our_party) {
         struct in_step_party *party = step_party(s, feed->party);
-        if (party) party->we_hold = feed->edge.size;
+        if (party) party->we_hold += feed->edge.size;
         return true;
     }
-    s->out->ours = feed->edge.size;
+    s->out->ours += feed->edge.size;
+    memset(s->newest, 0, sizeof s->newest);
     s->is_fine = feed_receipts_each(home_store(s->home), &s->relationship->id, feed->feed, step_receipt, s, s->e);
     return s->is_fine;
 }
@@ -284,7 +288,7 @@ static bool step_feed(void *self, const struct feed *feed)
 bool engine_in_step(struct home *home, const struct relationship_id *id, struct in_step *out, struct err *e)
 {
     struct relationship *r = calloc(1, sizeof *r);
-    struct stepping s = {home, r, out, false, e, true};
+    struct stepping s = {.home = home, .relationship = r, .out = out, .e = e, .is_fine = true};
     *out = (struct in_step){0};
     if (!r) return err_memory(e);
     bool is_fine = relationship_load(home_store(home), id, r, e);

@@ -145,16 +145,19 @@ struct plan {
     const struct shared *shared;
     struct job *jobs;
     size_t *count;
-    struct key_public own;
-    bool has_own;
 };
+
+static bool is_ours(struct home *home, const struct relationship_id *id, const struct feed *feed)
+{
+    struct feed own;
+    return feed_own(home_store(home), id, &own, NULL) && own.party == feed->party;
+}
 
 static bool add_job(struct plan *p, enum job_kind kind, const struct feed_row *row, uint64_t from)
 {
     if (*p->count == JOBS_MAX) return true;
     p->jobs[(*p->count)++] = (struct job){.kind = kind, .id = p->shared->id, .log_key = row->log_key, .from = from,
-                                          .size = row->size, .root = row->root,
-                                          .is_own = p->has_own && key_public_equal(&row->log_key, &p->own)};
+                                          .size = row->size, .root = row->root};
     return true;
 }
 
@@ -190,8 +193,9 @@ static bool plan_pull(struct plan *p, const struct showing *ours, const struct f
     if (feed_with_root(store, &p->shared->id, &row->log_key, row->size, &row->root, &feed, &missing)) return true;
     if (missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
     if (!feed_load(store, &p->shared->id, &row->log_key, 0, &feed, &missing)) {
-        /* a party we do not know yet: its keys come with the opener's feed, and the next round pulls it */
-        return missing.code == ERR_MISSING || err_set(e, missing.code, "%s", missing.said);
+        /* Of a party we do not know yet the keys come first, with the opener's feed; a successor feed shows whose it is. */
+        if (missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
+        return add_job(p, JOB_PULL, row, 0);
     }
     uint64_t from = feed.edge.size < row->size ? feed.edge.size : row->size / 2;
     return add_job(p, JOB_PULL, row, from);
@@ -248,28 +252,11 @@ static bool plan_push(struct plan *p, const struct feed_row *row, const struct f
     return add_job(p, JOB_PUSH, row, from);
 }
 
-static bool find_own(void *self, const struct feed *feed)
-{
-    struct plan *p = self;
-    struct buffer note = {0};
-    struct certificate own;
-    struct err unseen = {0};
-    if (relationship_own_certificate(home_store(p->home), &p->shared->id, &note, &unseen) &&
-        certificate_read(buffer_span(&note), &own, &unseen) && own.has_log) {
-        p->own = own.log;
-        p->has_own = true;
-    }
-    buffer_wipe(&note);
-    (void)feed;
-    return false;
-}
-
 bool exchange_plan(struct home *home, const struct shared *shared, const struct showing *ours,
                    const struct feed_row *theirs, size_t their_count, struct job *jobs, size_t *count, struct err *e)
 {
     struct plan p = {.home = home, .shared = shared, .jobs = jobs, .count = count};
     *count = 0;
-    if (!feeds_each(home_store(home), &shared->id, find_own, &p, e)) return false;
     for (size_t i = 0; i < their_count; i++)
         if (!plan_pull(&p, ours, &theirs[i], e)) return false;
     for (size_t i = 0; i < ours->row_count; i++)
@@ -291,19 +278,17 @@ static bool newest_of(void *self, const struct feed_receipt *r)
 
 bool exchange_unreceipted(struct home *home, const struct shared *shared, struct job *out, bool *has, struct err *e)
 {
-    struct plan p = {.home = home, .shared = shared};
     struct newest_receipt newest = {.party = shared->party};
     struct feed own;
     struct err missing = {0};
     *has = false;
-    (void)find_own(&p, NULL);
-    if (!p.has_own || !shared->is_confirmed) return true;
-    if (!feed_load(home_store(home), &shared->id, &p.own, 0, &own, &missing))
+    if (!shared->is_confirmed) return true;
+    if (!feed_own(home_store(home), &shared->id, &own, &missing))
         return missing.code == ERR_MISSING || err_set(e, missing.code, "%s", missing.said);
     if (!feed_receipts_each(home_store(home), &shared->id, own.feed, newest_of, &newest, e)) return false;
     *has = newest.size > 0 && newest.size < own.head.size && own.fork_at == UINT64_MAX;
     *out = (struct job){.kind = JOB_PUSH, .id = shared->id, .log_key = own.log_key, .from = newest.size,
-                        .size = own.head.size, .root = own.head.root, .is_own = true};
+                        .size = own.head.size, .root = own.head.root};
     return true;
 }
 
@@ -532,7 +517,8 @@ static bool make_receipt(struct taking *t, const struct feed *feed, struct err *
 }
 
 struct owing {
-    struct plan plan; /* for which feed is our own */
+    struct home *home;
+    const struct shared *shared;
     struct err *e;
     bool is_fine;
 };
@@ -542,10 +528,11 @@ static bool make_owed(void *self, const struct feed *feed)
     struct owing *o = self;
     struct feed_receipt made;
     struct err late = {0};
-    bool is_own = o->plan.has_own && key_public_equal(&feed->log_key, &o->plan.own);
-    if (is_own || feed->branch != 0 || feed->head.size == 0 || feed->head.size != feed->edge.size) return true;
-    o->is_fine = feed_receipt_make(home_store(o->plan.home), &o->plan.shared->id, feed, feed->edge.size,
-                                   home_receipt_key(o->plan.home), &made, &late) ||
+    if (feed->branch != 0 || feed->head.size == 0 || feed->head.size != feed->edge.size ||
+        is_ours(o->home, &o->shared->id, feed))
+        return true;
+    o->is_fine = feed_receipt_make(home_store(o->home), &o->shared->id, feed, feed->edge.size,
+                                   home_receipt_key(o->home), &made, &late) ||
                  late.code == ERR_TIME || err_set(o->e, late.code, "%s", late.said);
     return o->is_fine;
 }
@@ -554,13 +541,12 @@ static bool make_all_owed(void *self, struct err *e)
 {
     struct owing *o = self;
     o->e = e;
-    return feeds_each(home_store(o->plan.home), &o->plan.shared->id, find_own, &o->plan, e) &&
-           feeds_each(home_store(o->plan.home), &o->plan.shared->id, make_owed, o, e) && o->is_fine;
+    return feeds_each(home_store(o->home), &o->shared->id, make_owed, o, e) && o->is_fine;
 }
 
 bool exchange_owed_receipts(struct home *home, const struct shared *shared, struct err *e)
 {
-    struct owing o = {.plan = {.home = home, .shared = shared}, .is_fine = true};
+    struct owing o = {.home = home, .shared = shared, .is_fine = true};
     return home_health(home) != HEALTH_FINE || store_transact(home_store(home), make_all_owed, &o, e);
 }
 
@@ -573,18 +559,14 @@ static bool continues(struct taking *t, bool *out, struct err *e)
                           &t->message->root_at, &feed, &missing);
     if (*out) return true;
     if (missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
-    if (!feed_load(home_store(t->home), &t->shared->id, &t->message->log_key, 0, &feed, e)) return false;
+    if (!feed_load(home_store(t->home), &t->shared->id, &t->message->log_key, 0, &feed, &missing)) {
+        *out = missing.code == ERR_MISSING && t->message->from == 0; /* it may show itself to be a successor feed */
+        return *out || err_set(e, missing.code, "%s", missing.said);
+    }
     t->out->is_wanted = true;
     t->out->held = feed.edge.size;
     t->out->want_from = feed.edge.size < t->message->from ? feed.edge.size : t->message->from / 2;
     return true;
-}
-
-static bool is_own_feed(struct taking *t)
-{
-    struct plan p = {.home = t->home, .shared = t->shared};
-    (void)find_own(&p, NULL);
-    return p.has_own && key_public_equal(&p.own, &t->message->log_key);
 }
 
 static bool take(void *self, struct err *e)
@@ -595,7 +577,7 @@ static bool take(void *self, struct err *e)
     struct feed feed;
     bool goes_on = false;
     unsigned branch = 0;
-    *t->out = (struct taken){.is_own = is_own_feed(t)};
+    *t->out = (struct taken){0};
     if (!continues(t, &goes_on, e)) return false;
     if (!goes_on) return true;
     struct batch batch = {.log_key = &m->log_key, .from = m->from, .entries = t->entries,
@@ -605,6 +587,7 @@ static bool take(void *self, struct err *e)
     if (t->out->entries > 0 && !record_fold(store, &t->shared->id, e)) return false;
     if (!feed_load(store, &t->shared->id, &m->log_key, branch, &feed, e)) return false;
     t->out->held = feed.edge.size;
+    t->out->is_own = is_ours(t->home, &t->shared->id, &feed);
     return make_receipt(t, &feed, e);
 }
 

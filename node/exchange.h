@@ -41,7 +41,6 @@ struct job {
     uint64_t from;       /* pull: the first entry we lack; push: the first they lack */
     uint64_t size;       /* pull: what they said they hold; push: our head */
     struct hash root;
-    bool is_own;         /* it is our own feed */
 };
 #define JOBS_MAX (2 * FEED_ROWS_MAX)
 /* Compares our showing with theirs. Pulls come first; pulls of receipts alone have from == size. */

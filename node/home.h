@@ -49,15 +49,18 @@ MUST_USE bool home_keys(struct home *home, struct err *e);
 const struct signing_key *home_identity_key(const struct home *home);
 const struct signing_key *home_receipt_key(const struct home *home);
 const struct transport_key *home_transport_key(const struct home *home);
-/* Opens the log key of a relationship; borrowed from the home. Fails: ERR_MISSING, ERR_CORRUPT, ERR_REFUSED. */
+/*
+ * Opens the log key of our newest feed in a relationship; borrowed from the home. Fails: ERR_MISSING (also when that feed
+ * was begun by a home of ours that is lost), ERR_CORRUPT, ERR_REFUSED.
+ */
 MUST_USE bool home_log_key(struct home *home, const struct relationship_id *id, const struct signing_key **out, struct err *e);
-/* Makes and stores a new log key for a relationship. Fails: ERR_CONFLICT (there is one), ERR_DISK. */
-MUST_USE bool home_log_key_make(struct home *home, const struct relationship_id *id, const struct signing_key **out, struct err *e);
+/* Makes and stores a log key for our first feed in a relationship (`ordinal` 0) or a later one. Fails: ERR_CONFLICT (there is one), ERR_DISK. */
+MUST_USE bool home_log_key_make(struct home *home, const struct relationship_id *id, unsigned ordinal, const struct signing_key **out, struct err *e);
 
-/* Writes our certificate with the log key of a relationship, which is then kept in the store. Fails: as home_log_key and home_keys. */
-MUST_USE bool home_certify(struct home *home, const struct relationship_id *id, struct sink *out, struct err *e);
+/* Writes our certificate with the log key of one of our feeds in a relationship. Fails: as home_log_key and home_keys. */
+MUST_USE bool home_certify(struct home *home, const struct relationship_id *id, unsigned ordinal, struct sink *out, struct err *e);
 /* Takes back a log key made just now, when what it was made for failed. Its borrowed pointer ends. */
-void home_log_key_unmake(struct home *home, const struct relationship_id *id);
+void home_log_key_unmake(struct home *home, const struct relationship_id *id, unsigned ordinal);
 
 /*
  * A new receipt key in place of the old one, which signs no more (after a clock that was ahead). Counterparts learn it by
@@ -76,6 +79,11 @@ MUST_USE bool home_may_work(struct home *home, bool to_talk, struct err *e);
 MUST_USE bool home_adopt(struct home *home, struct err *e);
 /* True while `code` in the relationship has not returned what it holds of ours since the adoption. */
 bool home_waits_for(struct home *home, const struct relationship_id *id, const char *code);
+/*
+ * We go on in the relationship without what has not been returned, in a feed that was just begun for it. Inside the same
+ * store_transact; home_mark follows.
+ */
+MUST_USE bool home_goes_on(struct home *home, const struct relationship_id *id, struct err *e);
 /* A counterpart has returned it; when all have, the home is fine again. */
 MUST_USE bool home_returned(struct home *home, const struct relationship_id *id, const char *code, struct err *e);
 /* Writes the marker after a commit that changed our own feeds and before anything is sent. Fails: ERR_DISK. */

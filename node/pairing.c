@@ -271,11 +271,11 @@ static bool join(struct joining *joining, struct err *e)
     uint8_t note[CERTIFICATE_BYTES_MAX] = {0};
     struct sink own = sink_over(note, sizeof note);
     struct err why = {0};
-    if (!not_held_yet(home, id, e) || !home_log_key_make(home, id, &log_key, e)) return false;
-    bool is_joining = home_certify(home, id, &own, e);
+    if (!not_held_yet(home, id, e) || !home_log_key_make(home, id, 0, &log_key, e)) return false;
+    bool is_joining = home_certify(home, id, 0, &own, e);
     joining->own_note = sink_span(&own);
     is_joining = is_joining && store_transact(home_store(home), keep_joining, joining, e);
-    if (!is_joining && not_held_yet(home, id, &why)) home_log_key_unmake(home, id);
+    if (!is_joining && not_held_yet(home, id, &why)) home_log_key_unmake(home, id, 0);
     return is_joining;
 }
 
@@ -332,7 +332,7 @@ static bool say_join(void *self, struct err *e)
     if (!certificate_read(buffer_span(&note), &own, e)) return false;
     if (!has_spoken(j->home, &own, &is_said, e)) return false;
     struct body_field field = text_field("certificate", buffer_span(&note));
-    if (!is_said && !work_setup_inside(j->home, &ASKER_NODE, j->id, VERB_JOIN, &field, 1, e))
+    if (!is_said && !work_setup_inside(j->home, &ASKER_NODE, j->id, VERB_JOIN, NULL, &field, 1, e))
         return false;
     return joining_done(store, j->id, e);
 }
@@ -430,7 +430,7 @@ static bool admit_party(const struct admitting *a, struct err *e)
         text_field("certificate", a->note),
         text_field("how", span_text("invitation")),
     };
-    return work_setup_inside(a->home, &ASKER_NODE, &c->relationship, VERB_PAIR, fields,
+    return work_setup_inside(a->home, &ASKER_NODE, &c->relationship, VERB_PAIR, NULL, fields,
                              sizeof fields / sizeof fields[0], e);
 }
 
@@ -637,7 +637,7 @@ static bool say_pair(void *self, struct err *e)
         text_field("certificate", buffer_span(&note)),
         text_field("how", span_text(how_word(c->how))),
     };
-    return work_setup_inside(c->home, c->asker, c->id, VERB_PAIR, fields,
+    return work_setup_inside(c->home, c->asker, c->id, VERB_PAIR, NULL, fields,
                              sizeof fields / sizeof fields[0], e) &&
            contact_put(home_store(c->home), c->id, c->code, NULL, &c->how, NULL, e);
 }
@@ -657,13 +657,13 @@ static bool say_keys(void *self, struct err *e)
     const struct confirming *c = self;
     uint8_t note[CERTIFICATE_BYTES_MAX] = {0};
     struct sink own = sink_over(note, sizeof note);
-    if (!home_certify(c->home, c->id, &own, e)) return false;
+    if (!home_certify(c->home, c->id, 0, &own, e)) return false;
     struct body_field fields[] = {
         text_field("party", span_text(c->code)),
         text_field("certificate", sink_span(&own)),
         text_field("how", span_text(how_word(CHECK_IN_PERSON))),
     };
-    return work_setup_inside(c->home, c->asker, c->id, VERB_PAIR, fields,
+    return work_setup_inside(c->home, c->asker, c->id, VERB_PAIR, NULL, fields,
                              sizeof fields / sizeof fields[0], e);
 }
 

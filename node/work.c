@@ -184,7 +184,10 @@ static bool seal_one(struct home *home, const struct relationship_id *id, size_t
     struct author author = {.person = ASKER_NODE.person, .role = ASKER_NODE.role};
     struct err why = {0};
     size_t written = 0;
-    if (!home_log_key(home, id, &author.log_key, e)) return false;
+    if (!home_log_key(home, id, &author.log_key, &why)) {
+        if (why.code == ERR_MISSING) return true; /* its key is lost: nothing is said in it until a new feed is begun */
+        return err_set(e, why.code, "%s", why.said);
+    }
     if (!record_append(home_store(home), id, &author, NULL, 0, NULL, &written, &why)) {
         if (why.code == ERR_REFUSED) return true;
         if (e) *e = why;
@@ -257,8 +260,8 @@ static struct body_field text_field(const char *name, span text)
 }
 
 /* An entry about no item, with its verb's own fields. */
-static bool say_setup(const struct said *said, enum verb verb, const struct terms *fields,
-                      struct err *e)
+static bool say_setup(const struct said *said, enum verb verb, const struct hash *about,
+                      const struct terms *fields, struct err *e)
 {
     OWNED_BUFFER body = {0};
     struct terms terms = *fields;
@@ -266,19 +269,20 @@ static bool say_setup(const struct said *said, enum verb verb, const struct term
     if (!noun_check(vocabulary_verb(verb), FIELD_STATEMENT, true, terms.fields, terms.count, e))
         return false;
     if (!body_of(&terms, &body, e)) return false;
-    const struct draft draft = {.verb = verb, .noun = SETUP_NOUN, .body = buffer_span(&body)};
+    struct draft draft = {.verb = verb, .noun = SETUP_NOUN, .has_ref = about != NULL, .body = buffer_span(&body)};
+    if (about) draft.ref = *about;
     return said_append(said, &draft, 1, &entry, e);
 }
 
 bool work_setup_inside(struct home *home, const struct asker *asker,
-                       const struct relationship_id *id, enum verb verb, struct body_field *fields,
-                       size_t field_count, struct err *e)
+                       const struct relationship_id *id, enum verb verb, const struct hash *about,
+                       struct body_field *fields, size_t field_count, struct err *e)
 {
     const struct said said = {.home = home, .asker = asker, .id = id};
     struct terms terms = {0};
     if (!asker_check(asker, e)) return false;
     terms_carry(&terms, fields, field_count);
-    return say_setup(&said, verb, &terms, e);
+    return say_setup(&said, verb, about, &terms, e);
 }
 
 struct opening {
@@ -300,7 +304,7 @@ static bool say_open(void *self, struct err *e)
     };
     return relationship_add(home_store(o->said.home), o->said.id, o->title, o->certificate,
                             o->certificate, e) &&
-           say_setup(&o->said, VERB_OPEN, &terms, e);
+           say_setup(&o->said, VERB_OPEN, NULL, &terms, e);
 }
 
 /* What was made for a relationship that is not there after all goes again. */
@@ -309,7 +313,7 @@ static bool open_undone(struct home *home, const struct relationship_id *id)
     OWNED_BUFFER note = {0};
     struct err why = {0};
     if (!relationship_own_certificate(home_store(home), id, &note, &why) && why.code == ERR_MISSING)
-        home_log_key_unmake(home, id);
+        home_log_key_unmake(home, id, 0);
     return false;
 }
 
@@ -328,8 +332,8 @@ static bool open_checked(struct opening *opening, const char *const *codes, size
     }
     must(!codes_sink.full);
 
-    if (!home_log_key_make(home, opening->said.id, &log_key, e)) return false;
-    if (!home_certify(home, opening->said.id, &note_sink, e))
+    if (!home_log_key_make(home, opening->said.id, 0, &log_key, e)) return false;
+    if (!home_certify(home, opening->said.id, 0, &note_sink, e))
         return open_undone(home, opening->said.id);
     opening->parties = sink_span(&codes_sink);
     opening->certificate = sink_span(&note_sink);

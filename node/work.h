@@ -46,11 +46,11 @@ MUST_USE bool work_state(struct home *home, const struct asker *asker, const str
 MUST_USE bool work_comment(struct home *home, const struct asker *asker, const struct relationship_id *id, const struct hash *entry,
                            span text, struct hash *out, struct err *e);
 /*
- * For pairing.h, inside its own store_transact and without the marker: a `join` or `pair` with its verb's fields, and a
- * proposal as work_propose makes it.
+ * For pairing.h and succession.h, inside their own store_transact and without the marker: a `join`, `pair` or `succeed` with
+ * its verb's fields, about an entry or NULL, and a proposal as work_propose makes it.
  */
 MUST_USE bool work_setup_inside(struct home *home, const struct asker *asker, const struct relationship_id *id, enum verb verb,
-                                struct body_field *fields, size_t field_count, struct err *e);
+                                const struct hash *about, struct body_field *fields, size_t field_count, struct err *e);
 MUST_USE bool work_propose_inside(struct home *home, const struct asker *asker, const struct relationship_id *id,
                                   const struct noun *noun, const struct hash *item, const struct body_field *fields,
                                   size_t field_count, struct hash *proposal, struct err *e);

@@ -34,12 +34,12 @@ bool agreement_is_agreed(const struct proposal *proposal, const struct past *pas
     return seal_counts(proposal->party, proposal->sealed, past, viewer);
 }
 
-bool agreement_is_contested(const struct act *act, const struct past *limits)
+bool agreement_is_contested(const uint64_t *reach, const uint64_t *limits, size_t feed_count)
 {
-    for (unsigned party = 0; party < PARTIES_MAX; party++) {
-        if (party != act->party && act->past.below[party] > limits->below[party]) return true;
+    for (size_t feed = 0; feed < feed_count; feed++) {
+        if (reach[feed] > limits[feed]) return true;
     }
-    return act->position >= limits->below[act->party];
+    return false;
 }
 
 /* R5: is the base of `change` the head of its item, as seen in `view`? */
@@ -633,6 +633,8 @@ const char *effect_words(enum effect effect)
         [EFFECT_NO_RIGHT] = "without effect: its author may not say this",
         [EFFECT_FRONT_OPEN] = "without effect: it leaves out what it rests on",
         [EFFECT_CONTESTED] = "contested: it rests on a fork",
+        [EFFECT_ENDED] = "without effect: its party had gone on in a successor feed",
+        [EFFECT_NOT_COUNTERSIGNED] = "without effect: not everybody had countersigned its successor feed",
     };
     must((size_t)effect < sizeof words / sizeof words[0]);
     return words[effect];

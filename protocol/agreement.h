@@ -105,6 +105,9 @@ enum effect {
     /* The caller finds these two as well, and does not fold the entry: it does not seal either. */
     EFFECT_FRONT_OPEN,      /* its front leaves out what it rests on */
     EFFECT_CONTESTED,       /* R9: rests on a fork */
+    /* And these two of feeds that follow one another (FORMAT.md section 4). */
+    EFFECT_ENDED,           /* its party goes on in a successor feed, which leaves it out */
+    EFFECT_NOT_COUNTERSIGNED, /* it stands in a successor feed that not everybody had countersigned in its past */
 };
 /* A sentence for people: "without effect: withdrawn first". */
 const char *effect_words(enum effect effect);
@@ -137,11 +140,12 @@ MUST_USE bool agreement_would_seal(const struct facts *facts, const struct past 
 bool agreement_is_agreed(const struct proposal *proposal, const struct past *past, int viewer);
 
 /*
- * R9. `limits` holds for each party the first differing position of its earliest known fork, else POSITION_NONE. Contested:
- * the past reaches a limit, or the entry itself stands at or after its own party's. What is contested is upward closed, so
- * the rest is a record without forks. When a fork becomes known, everything is folded anew without what it contests.
+ * R9, over feeds: `reach` says of each how many of its entries an entry rests on (of its own feed, itself included),
+ * `limits` the first differing index of its earliest known fork, else UINT64_MAX. Contested: it reaches beyond a limit.
+ * What is contested is upward closed, so the rest is a record without forks. When a fork becomes known, everything is
+ * folded anew without what it contests.
  */
-bool agreement_is_contested(const struct act *act, const struct past *limits);
+bool agreement_is_contested(const uint64_t *reach, const uint64_t *limits, size_t feed_count);
 
 /* How a proposal stands for a person of party `us`, on everything folded so far (RECORD.md section 5). */
 enum standing {

@@ -7,7 +7,8 @@
 #define PARTIES_MAX 16                 /* in one relationship, ourselves included */
 #define PARTIES_MIN 2
 #define ORDINALS_MAX 8                 /* feeds one party may have had, one after the other */
-#define FEEDS_MAX 64                   /* in one relationship, branches of forked feeds included */
+#define FEEDS_OF_PARTY_MAX 8           /* kept of one party: its feeds, one after the other, and branches of forked ones */
+#define FEEDS_MAX (PARTIES_MAX * FEEDS_OF_PARTY_MAX) /* in one relationship */
 #define FRONT_MAX 31                   /* feeds one header may name: 70 bytes each still leave room in the header */
 #define FEED_ENTRIES_MAX (UINT64_C(1) << 40) /* in one feed: a position keeps 40 bits for the index */
 #define TIME_MS_MAX UINT64_C(253402300799999) /* the last millisecond of the year 9999 */

@@ -151,6 +151,16 @@ static const struct field PAIR_FIELDS[] = {
      .kind = FIELD_STATEMENT, .is_required = true, .help = "How its keys were checked."},
 };
 
+/* All are of the entry that begins a successor feed but `how`, which is of the countersignature. */
+static const struct field SUCCEED_FIELDS[] = {
+    {"certificate", "Certificate", TEXT(CERTIFICATE_BYTES_MAX), .kind = FIELD_STATEMENT,
+     .help = "The party's certificate with the successor feed's log key."},
+    {"ordinal", "Ordinal", .type = FIELD_NUMBER, .least = 1, .most = ORDINALS_MAX - 1, .kind = FIELD_STATEMENT,
+     .help = "How many feeds the party had before this one."},
+    {"how", "How", CHOICES("voice", "in_person", "not_checked"), .kind = FIELD_STATEMENT,
+     .help = "How the successor feed's check words were compared."},
+};
+
 static const struct field REASON_FIELDS[] = {
     {"reason", "Reason", TEXT(REASON_MOST), .kind = FIELD_STATEMENT, .is_required = true,
      .help = "Why."},
@@ -178,6 +188,8 @@ static const struct noun VERBS[] = {
                       .help = "A remark about an entry, which changes nothing."},
     [VERB_SEAL] = {.name = "seal", .label = "Seal",
                    .help = "Says that a proposal is agreed, and by which words."},
+    [VERB_SUCCEED] = {.name = "succeed", .label = "Succeed", FIELDS(SUCCEED_FIELDS),
+                      .help = "Begins a successor feed, or countersigns another party's."},
 };
 
 /* clang-format on */

@@ -175,15 +175,27 @@ static bool check_effect(struct fold *fold, struct appending *a, const struct fo
     return err_set(e, ERR_CONFLICT, "this would have no effect: %s", effect_words(fold->effect));
 }
 
-static bool may_append(const struct fold_feed *own, struct err *e)
+/* `is_said`: a person's words follow, not only the seals that are due. */
+static bool may_append(const struct fold_feed *own, bool is_said, struct err *e)
 {
     if (!own) return err_set(e, ERR_REFUSED, "the opener's feed has not arrived: the parties are not known yet");
     if (own->feed.fork_at != UINT64_MAX) {
         (void)err_set(e, ERR_REFUSED, "our own feed has forked at entry %llu: two nodes wrote under one key",
                       (unsigned long long)own->feed.fork_at);
-        return err_next(e, "nothing more can be said in it; show `counterpart status` to your counterparts");
+        return err_next(e, "show `counterpart status` to your counterparts; `counterpart doctor --new-feed` goes on in a new one");
+    }
+    if (is_said && own->feed.contested_at != UINT64_MAX) {
+        (void)err_set(e, ERR_REFUSED, "our own feed rests on a counterpart's fork since entry %llu: what is said in it has no effect",
+                      (unsigned long long)own->feed.contested_at);
+        return err_next(e, "`counterpart doctor --new-feed` goes on in a new one");
     }
     return own->feed.broken_at == UINT64_MAX || err_set(e, ERR_CORRUPT, "our own feed is frozen: %s", own->feed.broken_why);
+}
+
+static bool waits_for_countersignatures(struct err *e)
+{
+    (void)err_set(e, ERR_REFUSED, "our new feed is not countersigned by every counterpart yet");
+    return err_next(e, "`counterpart status` says who is awaited: they compare the check words with you and confirm you again");
 }
 
 static bool append_all(void *self, struct err *e)
@@ -196,9 +208,13 @@ static bool append_all(void *self, struct err *e)
     struct fold_feed *own = fold_own(fold);
     if (!fold->is_open_known && a->draft_count == 1 && a->drafts[0].verb == VERB_OPEN && fold->feed_count == 1)
         own = fold->feeds[0];
-    if (!may_append(own, e)) return false;
+    if (!may_append(own, a->draft_count > 0, e)) return false;
+    bool has_effect = false;
     uint64_t before = own->feed.edge.size;
-    if (!append_seals(fold, own, a, e)) return false;
+    if (!fold_may_go_on(fold, own, &has_effect, e)) return false;
+    for (size_t i = 0; i < a->draft_count && !has_effect; i++)
+        if (a->drafts[i].verb != VERB_SUCCEED) return waits_for_countersignatures(e);
+    if (has_effect && !append_seals(fold, own, a, e)) return false;
     for (size_t i = 0; i < a->draft_count; i++)
         if (!append_one(fold, own, a, &a->drafts[i], NULL, &a->ids[i], e) || !check_effect(fold, a, own, e))
             return false;

@@ -37,6 +37,8 @@ static bool feed_from_row(const struct rows *rows, struct feed *out, struct err 
     (void)span_show(rows_bytes(rows, 13), out->broken_why, sizeof out->broken_why);
     out->fork_at = rows_optional(rows, 14);
     out->contested_at = rows_optional(rows, 15);
+    out->live_at = out->ordinal == 0 ? 0 : rows_optional(rows, 16);
+    out->ends_at = rows_optional(rows, 17);
     out->head = (struct head){0};
     return true;
 }
@@ -81,6 +83,45 @@ bool feed_load(struct store *store, const struct relationship_id *id, const stru
     if (!feed_from_row(&rows, out, e)) return false;
     rows_close(&rows);
     return feed_add_head(store, id, out, e);
+}
+
+bool feed_own(struct store *store, const struct relationship_id *id, struct feed *out, struct err *e)
+{
+    struct key_public log_key;
+    OWNED_ROWS rows = {0};
+    switch (query_first(&rows, store, QUERY_feed_own, e, BINDS(bind_blob(relationship_span(id))))) {
+    case FOUND_FAILED: return false;
+    case ABSENT: return err_set(e, ERR_MISSING, "the opener's feed has not arrived: the parties are not known yet");
+    case FOUND: break;
+    }
+    if (!rows_fixed(&rows, 0, log_key.bytes, sizeof log_key.bytes, e)) return false;
+    rows_close(&rows);
+    return feed_load(store, id, &log_key, 0, out, e);
+}
+
+bool feeds_own_each(struct store *store,
+                    bool (*each)(void *self, const struct relationship_id *id, const struct key_public *log_key,
+                                 uint64_t size, const struct hash *root),
+                    void *self, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    if (!rows_open(&rows, store, QUERY_feeds_own, e, NULL, 0)) return false;
+    for (;;) {
+        enum found found = rows_next(&rows, e);
+        if (found != FOUND) return found == ABSENT;
+        struct relationship_id id;
+        struct key_public log_key;
+        struct merkle_edge tree = {.size = (uint64_t)rows_number(&rows, 2)};
+        span edge = rows_bytes(&rows, 3);
+        if (!rows_fixed(&rows, 0, id.bytes, sizeof id.bytes, e) ||
+            !rows_fixed(&rows, 1, log_key.bytes, sizeof log_key.bytes, e))
+            return false;
+        if (edge.len != peak_count(tree.size) * sizeof(struct hash))
+            return err_set(e, ERR_CORRUPT, "the tree edge of a feed is %zu bytes", edge.len);
+        if (edge.len) memcpy(tree.peaks, edge.at, edge.len);
+        struct hash root = merkle_root(&tree);
+        if (!each(self, &id, &log_key, tree.size, &root)) return true;
+    }
 }
 
 /* All feeds of a relationship in one array: callers may then run any other statement. */
@@ -224,7 +265,7 @@ static bool head_add(struct store *store, const struct relationship_id *id, unsi
 static bool is_never_erased(const struct header *h)
 {
     return !header_is_newer(h) && (h->verb == VERB_OPEN || h->verb == VERB_JOIN || h->verb == VERB_PAIR ||
-                                   span_equal(h->noun, span_text("charter")) ||
+                                   h->verb == VERB_SUCCEED || span_equal(h->noun, span_text("charter")) ||
                                    span_equal(h->noun, span_text("authority")));
 }
 

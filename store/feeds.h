@@ -2,7 +2,8 @@
  * feeds - what each party has said: entries, tree, heads and receipts, on disk. Verifies before it believes.
  *
  * A feed is known by its log key. Storing judges bytes and signatures only; what the entries mean is record.h's business.
- * A feed number is party + 256 * ordinal + 65536 * branch; branch 0 is the one we saw first.
+ * A feed number is party + 256 * (how many feeds of the party were here before it) + 65536 * branch; branch 0 is the one
+ * we saw first. A successor feed (ordinal 1 and on, successors.c) makes itself known by its first entry.
  */
 #pragma once
 #include "crypto/note.h"
@@ -25,7 +26,10 @@ struct feed {
     char broken_why[160];
     uint64_t fork_at;         /* first differing index of the earliest known fork, else UINT64_MAX */
     uint64_t contested_at;    /* first folded entry that rests on a fork, else UINT64_MAX: never named in a front of ours */
+    uint64_t live_at;         /* first folded entry that all had countersigned this successor feed before, else UINT64_MAX; 0 of a party's first feed */
+    uint64_t ends_at;         /* where a successor feed that is live goes on from it, else UINT64_MAX */
 };
+static inline bool feed_is_live(const struct feed *feed) { return feed->live_at != UINT64_MAX; }
 
 /* An entry as it is stored and sent. `body.at == NULL` with len 0 and has_body false: erased or not here. */
 struct stored_entry {
@@ -43,6 +47,10 @@ struct feed_receipt {
 
 /* Fails: ERR_MISSING when no party of the relationship has that log key. */
 MUST_USE bool feed_load(struct store *store, const struct relationship_id *id, const struct key_public *log_key, unsigned branch, struct feed *out, struct err *e);
+/* Our own newest feed, in which we go on. Fails: ERR_MISSING before the opening entry is here. */
+MUST_USE bool feed_own(struct store *store, const struct relationship_id *id, struct feed *out, struct err *e);
+/* Size and root of all our own feeds in all relationships, by rising relationship and log key. */
+MUST_USE bool feeds_own_each(struct store *store, bool (*each)(void *self, const struct relationship_id *id, const struct key_public *log_key, uint64_t size, const struct hash *root), void *self, struct err *e);
 /* Every feed we know of (also those of size 0), by log key then branch. */
 MUST_USE bool feeds_each(struct store *store, const struct relationship_id *id, bool (*each)(void *self, const struct feed *feed), void *self, struct err *e);
 
@@ -101,8 +109,23 @@ MUST_USE bool feed_receipt_take(struct store *store, const struct relationship_i
 MUST_USE bool feed_receipts_each(struct store *store, const struct relationship_id *id, unsigned feed, bool (*each)(void *self, const struct feed_receipt *r), void *self, struct err *e);
 
 /*
+ * Successors (successors.c). successor_begin makes room for the next feed of our own, certified by `note`; the entry that
+ * begins it is appended next, in the same transaction. Fails: ERR_LIMIT (there were as many feeds as a party may have).
+ */
+MUST_USE bool successor_begin(struct store *store, const struct relationship_id *id, span note, unsigned *ordinal, struct err *e);
+/* Another party's successor feed that we have not countersigned, or our own that others have not. */
+struct successor {
+    unsigned party, ordinal;
+    struct key_public log_key;
+    struct hash begins;   /* the id of the entry that begins it: what check words are made of, and what is countersigned */
+    bool is_missing[PARTIES_MAX]; /* by party: has not countersigned it, as far as we know */
+};
+MUST_USE bool successors_each(struct store *store, const struct relationship_id *id, bool (*each)(void *self, const struct successor *successor), void *self, struct err *e);
+
+/*
  * Forks (forks.c). feed_take_any is feed_take for a batch that begins anywhere in the common start of a feed and one of
  * its branches: entries we hold are compared, and where one differs a branch is opened, the fork proven and kept.
+ * A feed that is not known yet is taken in when its first entry shows it to be a party's successor feed.
  * `branch` says where the entries went, `is_forked` that a fork has become known by it. batch->branch is not used.
  * Fails as feed_take does; ERR_MISSING also when as many branches as are kept of one feed are here already.
  */

@@ -81,17 +81,6 @@ static bool load_relationship(struct fold *fold, struct err *e)
     return found == ABSENT;
 }
 
-static void find_limits(struct fold *fold)
-{
-    for (size_t p = 0; p < PARTIES_MAX; p++) fold->limits.below[p] = POSITION_NONE;
-    for (size_t f = 0; f < fold->feed_count; f++) {
-        const struct feed *feed = &fold->feeds[f]->feed;
-        if (feed->fork_at == UINT64_MAX) continue;
-        uint64_t at = fold_position(feed, feed->fork_at);
-        if (at < fold->limits.below[feed->party]) fold->limits.below[feed->party] = at;
-    }
-}
-
 bool fold_load(struct fold **out, struct store *store, const struct relationship_id *id, struct err *e)
 {
     OWNED(fold_free) struct fold *fold = calloc(1, sizeof *fold);
@@ -101,7 +90,6 @@ bool fold_load(struct fold **out, struct store *store, const struct relationship
     if (!load_relationship(fold, e) || !feeds_each(store, id, add_slot, fold, e)) return false;
     if (fold->is_out_of_memory) return err_memory(e);
     if (!load_fronts(fold, e)) return false;
-    find_limits(fold);
     *out = GIVE(fold);
     return true;
 }
@@ -115,7 +103,9 @@ bool fold_save(struct fold *fold, struct err *e)
         if (!query_run(fold->store, QUERY_feed_folded, e,
                        BINDS(bind_u64(feed->folded), bind_u64(feed->setup), bind_u64(feed->items),
                              bind_optional(feed->broken_at), bind_text(span_text(feed->broken_why)),
-                             bind_optional(feed->contested_at), bind_blob(relationship_span(&fold->id)),
+                             bind_optional(feed->contested_at),
+                             bind_optional(feed->ordinal == 0 ? UINT64_MAX : feed->live_at),
+                             bind_blob(relationship_span(&fold->id)),
                              bind_number(feed->feed))))
             return false;
     }
@@ -140,22 +130,29 @@ struct fold_feed *fold_own(struct fold *fold)
     if (!fold->is_open_known) return NULL;
     for (size_t f = 0; f < fold->feed_count; f++) {
         struct fold_feed *slot = fold->feeds[f];
-        if (slot->feed.party == fold->our_party && slot->feed.branch == 0 &&
-            (!own || slot->feed.ordinal > own->feed.ordinal))
+        if (slot->feed.party != fold->our_party || slot->feed.branch != 0) continue;
+        if (!own || slot->feed.ordinal > own->feed.ordinal ||
+            (slot->feed.ordinal == own->feed.ordinal && slot->feed.feed < own->feed.feed))
             own = slot;
     }
     return own;
 }
 
+/*
+ * What of a feed being seen adds to a past. Until a successor feed is live its entries say nothing, and do not yet put
+ * all of the feed before it into anybody's past.
+ */
+static void past_see(struct past *past, const struct feed *feed, uint64_t size)
+{
+    if (size == 0 || (feed->ordinal > 0 && (!feed_is_live(feed) || size <= feed->live_at))) return;
+    uint64_t below = fold_position(feed, size);
+    if (below > past->below[feed->party]) past->below[feed->party] = below;
+}
+
 void fold_past(const struct fold *fold, const struct fold_feed *feed, struct past *out)
 {
     *out = (struct past){0};
-    for (size_t n = 0; n < fold->feed_count; n++) {
-        const struct feed *named = &fold->feeds[n]->feed;
-        if (named->party == feed->feed.party || feed->seen[n] == 0) continue;
-        uint64_t below = fold_position(named, feed->seen[n]);
-        if (below > out->below[named->party]) out->below[named->party] = below;
-    }
+    for (size_t n = 0; n < fold->feed_count; n++) past_see(out, &fold->feeds[n]->feed, feed->seen[n]);
     out->below[feed->feed.party] = fold_position(&feed->feed, feed->feed.folded);
 }
 
@@ -167,13 +164,11 @@ uint64_t fold_nameable(const struct feed *feed)
 
 void fold_past_now(const struct fold *fold, struct past *out)
 {
+    const struct fold_feed *own = fold_own((struct fold *)fold);
     *out = (struct past){0};
-    for (size_t n = 0; n < fold->feed_count; n++) {
-        const struct feed *named = &fold->feeds[n]->feed;
-        if (fold_nameable(named) == 0) continue;
-        uint64_t below = fold_position(named, fold_nameable(named));
-        if (below > out->below[named->party]) out->below[named->party] = below;
-    }
+    for (size_t n = 0; n < fold->feed_count; n++)
+        past_see(out, &fold->feeds[n]->feed, fold_nameable(&fold->feeds[n]->feed));
+    if (own) out->below[own->feed.party] = fold_position(&own->feed, own->feed.folded);
 }
 
 /* ---- the envelope ---- */
@@ -239,11 +234,14 @@ static enum met front_meets(struct fold *fold, const struct header *h, size_t *s
     return MET;
 }
 
-/* True when `named`'s author had, at the entry named, seen no more than this front says: the past is closed. */
+/*
+ * True when `named`'s author had, at the entry named, seen no more than this front says: the past is closed. What it had
+ * seen of our author's own feed our author knows; an earlier feed of its own it has to name like any other.
+ */
 static enum met front_closed(struct fold *fold, size_t named, uint64_t size, struct err *e)
 {
     for (size_t n = 0; n < fold->feed_count; n++) {
-        if (n == named || fold->feeds[n]->feed.party == fold->at->feed.party) continue;
+        if (n == named || key_public_equal(&fold->feeds[n]->feed.log_key, &fold->at->feed.log_key)) continue;
         OWNED_ROWS rows = {0};
         enum found found = query_first(&rows, fold->store, QUERY_front_latest, e,
                                        BINDS(bind_blob(relationship_span(&fold->id)),
@@ -274,7 +272,7 @@ static bool front_apply(struct fold *fold, const struct header *h, const size_t 
 static bool is_front_closed(struct fold *fold, const struct header *h, const size_t *slots, bool *out, struct err *e)
 {
     *out = true;
-    if (fold->party_count < 3) return true;
+    if (fold->feed_count < 3) return true;
     for (size_t i = 0; i < h->front_count && *out; i++) {
         enum met met = front_closed(fold, slots[i], h->front[i].size, e);
         if (met == MET_FAILED) return false;
@@ -458,7 +456,7 @@ static bool fold_pair(struct fold *fold, enum effect *effect, struct err *e)
     return author != 0 || fold_member(fold, &c, note, effect, e);
 }
 
-/* ---- one entry ---- */
+/* ---- successor feeds ---- */
 
 /* Is that entry in the past of the one being folded? Only such may be looked at, for others come in any order. */
 static bool is_in_past(struct fold *fold, const struct hash *entry, bool *out, struct err *e)
@@ -474,6 +472,113 @@ static bool is_in_past(struct fold *fold, const struct hash *entry, bool *out, s
     *out = slot && index < (slot == fold->at ? fold->index : fold->at->seen[at]);
     return true;
 }
+
+/* Has every other party countersigned `slot`'s feed, in an entry that `sees` holds? */
+static bool all_countersigned(struct fold *fold, const struct fold_feed *slot,
+                              uint64_t (*sees)(const struct fold_feed *slot, const struct fold *fold, size_t n),
+                              bool *out, struct err *e)
+{
+    *out = true;
+    for (unsigned p = 0; p < fold->party_count && *out; p++) {
+        size_t at = 0;
+        OWNED_ROWS rows = {0};
+        if (p == slot->feed.party) continue;
+        enum found found =
+            query_first(&rows, fold->store, QUERY_countersigned, e,
+                        BINDS(bind_blob(relationship_span(&fold->id)), bind_number(slot->feed.feed), bind_number(p)));
+        if (found == FOUND_FAILED) return false;
+        *out = found == FOUND && slot_by_number(fold, (unsigned)rows_number(&rows, 0), &at) &&
+               (uint64_t)rows_number(&rows, 1) < sees(slot, fold, at);
+    }
+    return true;
+}
+
+static uint64_t seen_of(const struct fold_feed *slot, const struct fold *fold, size_t n)
+{
+    (void)fold;
+    return slot->seen[n];
+}
+
+static uint64_t nameable_of(const struct fold_feed *slot, const struct fold *fold, size_t n)
+{
+    (void)slot;
+    return fold_nameable(&fold->feeds[n]->feed);
+}
+
+bool fold_may_go_on(struct fold *fold, const struct fold_feed *own, bool *out, struct err *e)
+{
+    *out = true;
+    return feed_is_live(&own->feed) || all_countersigned(fold, own, nameable_of, out, e);
+}
+
+/* The earlier feeds of the author end where this entry, the first that has effect, goes on from them. */
+static bool go_live(struct fold *fold, struct act *act, struct err *e)
+{
+    struct feed *feed = &fold->at->feed;
+    for (size_t n = 0; n < fold->feed_count; n++) {
+        struct feed *old = &fold->feeds[n]->feed;
+        uint64_t end = fold->at->seen[n];
+        if (old->party != feed->party || old->branch != 0 || old->ordinal >= feed->ordinal) continue;
+        if (old->items > feed->items) feed->items = old->items; /* references go on */
+        if (old->ends_at <= end) continue;
+        if (old->folded > end && old->contested_at > end) fold->is_outlived = true;
+        old->ends_at = end;
+        if (!query_run(fold->store, QUERY_feed_end, e,
+                       BINDS(bind_u64(end), bind_blob(relationship_span(&fold->id)),
+                             bind_blob(key_public_span(&old->log_key)))))
+            return false;
+    }
+    fold->items_before = feed->items;
+    feed->live_at = fold->index;
+    /* Whatever the author had come to see while it could say nothing is new to it now. */
+    for (unsigned p = 0; p < fold->party_count; p++) act->advanced[p] = p != feed->party;
+    fold_past(fold, fold->at, &act->past);
+    return true;
+}
+
+static bool countersign(struct fold *fold, enum effect *effect, struct err *e)
+{
+    unsigned number = 0;
+    uint64_t index = 0;
+    size_t at = 0;
+    bool is_known = false;
+    *effect = EFFECT_NOT_KNOWN;
+    if (!is_in_past(fold, &fold->header->ref, &is_known, e)) return false;
+    if (!is_known || !feed_find(fold->store, &fold->id, &fold->header->ref, &number, &index, NULL)) return true;
+    const struct fold_feed *slot = slot_by_number(fold, number, &at);
+    if (!slot || index != 0 || slot->feed.ordinal == 0 || slot->feed.branch != 0) return true;
+    *effect = EFFECT_OWN;
+    if (slot->feed.party == fold->at->feed.party) return true;
+    /* A party goes on in one feed: of rivals the first countersigned stands. */
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, fold->store, QUERY_countersigned_ordinal, e,
+                                   BINDS(bind_blob(relationship_span(&fold->id)),
+                                         bind_number(fold->at->feed.party), bind_number(slot->feed.party)));
+    if (found == FOUND_FAILED) return false;
+    *effect = EFFECT_ALREADY_SPOKE;
+    if (found == FOUND && (uint64_t)rows_number(&rows, 0) >= slot->feed.ordinal) return true;
+    rows_close(&rows);
+    *effect = EFFECT_FULL;
+    return query_run(fold->store, QUERY_countersign, e,
+                     BINDS(bind_blob(relationship_span(&fold->id)), bind_number(number),
+                           bind_number(fold->at->feed.party), bind_number(fold->at->feed.feed),
+                           bind_u64(fold->index)));
+}
+
+/* The entry that begins a successor feed, or a countersignature of one. */
+static bool fold_succeed(struct fold *fold, enum effect *effect, struct err *e)
+{
+    struct certificate c;
+    unsigned ordinal = 0;
+    const struct feed *feed = &fold->at->feed;
+    if (fold->header->has_ref) return countersign(fold, effect, e);
+    *effect = EFFECT_NOT_KNOWN;
+    if (feed->ordinal == 0 || !successor_read(&fold->id, fold->header, fold->body, &c, &ordinal)) return true;
+    *effect = EFFECT_FULL;
+    return member_put_receipt_key(fold->store, &fold->id, feed->party, &c.receipt, e);
+}
+
+/* ---- one entry ---- */
 
 /* An item that a newer version has touched can only be read. */
 static bool mark_newer(struct fold *fold, const struct hash *item, struct err *e)
@@ -592,7 +697,31 @@ static bool fold_effect(struct fold *fold, struct act *act, enum effect *effect,
     }
     if (h->verb == VERB_SEAL) return judge_seal(fold, act, effect, e);
     if (h->verb == VERB_PAIR) return fold_pair(fold, effect, e);
+    if (h->verb == VERB_SUCCEED) return fold_succeed(fold, effect, e);
     return true;
+}
+
+/* R9, feed by feed. */
+static bool is_contested(const struct fold *fold)
+{
+    uint64_t reach[FEEDS_MAX], limits[FEEDS_MAX];
+    for (size_t n = 0; n < fold->feed_count; n++) {
+        reach[n] = fold->feeds[n] == fold->at ? fold->index + 1 : fold->at->seen[n];
+        limits[n] = fold->feeds[n]->feed.fork_at;
+    }
+    return fold->at->feed.branch != 0 || agreement_is_contested(reach, limits, fold->feed_count);
+}
+
+/* Who follows whom is settled before, and apart from, what has effect: so no two ends can hang on one another. */
+static bool fold_uncontested(struct fold *fold, struct act *act, enum effect *effect, struct err *e)
+{
+    struct feed *feed = &fold->at->feed;
+    bool is_live = feed_is_live(feed);
+    if (!is_live && !all_countersigned(fold, fold->at, seen_of, &is_live, e)) return false;
+    if (is_live && !feed_is_live(feed) && !go_live(fold, act, e)) return false;
+    if (fold->index < feed->ends_at && is_live) return fold_effect(fold, act, effect, e);
+    *effect = is_live ? EFFECT_ENDED : EFFECT_NOT_COUNTERSIGNED;
+    return header_is_newer(fold->header) || fold->header->verb != VERB_SUCCEED || fold_succeed(fold, effect, e);
 }
 
 static bool fold_judged(struct fold *fold, const struct header *h, const size_t *slots, struct err *e)
@@ -604,9 +733,9 @@ static bool fold_judged(struct fold *fold, const struct header *h, const size_t 
     if (!front_apply(fold, h, slots, &act, e)) return false;
     fold_past(fold, fold->at, &act.past);
     if (!is_front_closed(fold, h, slots, &is_closed, e)) return false;
-    if (agreement_is_contested(&act, &fold->limits) || fold->at->feed.branch != 0) effect = EFFECT_CONTESTED;
+    if (is_contested(fold)) effect = EFFECT_CONTESTED;
     else if (!is_closed) effect = EFFECT_FRONT_OPEN;
-    else if (!fold_effect(fold, &act, &effect, e)) return false;
+    else if (!fold_uncontested(fold, &act, &effect, e)) return false;
     struct feed *feed = &fold->at->feed;
     fold->effect = effect;
     if (!header_is_newer(h) && !touch_items(fold, effect, e)) return false;
@@ -644,7 +773,8 @@ static bool fold_entry(struct fold *fold, const struct stored_entry *stored, boo
         if (!stored->has_body) return true;
         if (!fold_open(fold, e)) return false;
     }
-    if (h.verb == VERB_PAIR && h.version == FORMAT_VERSION && !stored->has_body) return true;
+    bool is_body_needed = h.verb == VERB_PAIR || h.verb == VERB_SUCCEED;
+    if (is_body_needed && h.version == FORMAT_VERSION && !stored->has_body) return true;
     if (fold->at->feed.broken_at != UINT64_MAX || !fold->is_open_known) return true;
     *is_folded = true;
     return fold_judged(fold, &h, slots, e);
@@ -716,29 +846,32 @@ bool fold_run(struct fold *fold, struct err *e)
 
 /* ---- the record's doors ---- */
 
-bool record_fold(struct store *store, const struct relationship_id *id, struct err *e)
+static bool unfold(struct store *store, const struct relationship_id *id, struct err *e)
 {
-    OWNED(fold_free) struct fold *fold = NULL;
-    must(store_in_transaction(store));
-    return fold_load(&fold, store, id, e) && fold_run(fold, e) && fold_save(fold, e);
+    uint8_t nothing_yet[LTHASH_BYTES] = {0};
+    return query_run(store, QUERY_relationship_state, e,
+                     BINDS(bind_blob(span_of(nothing_yet, sizeof nothing_yet)), bind_blob(relationship_span(id)))) &&
+           tables_clear(store, id, e) && query_run(store, QUERY_feeds_unfold, e, BINDS(bind_blob(relationship_span(id))));
 }
 
-static bool rebuild(void *self, struct err *e)
+bool record_fold(struct store *store, const struct relationship_id *id, struct err *e)
 {
-    struct fold *fold = self;
-    return tables_clear(fold->store, &fold->id, e) &&
-           query_run(fold->store, QUERY_feeds_unfold, e, BINDS(bind_blob(relationship_span(&fold->id)))) &&
-           record_fold(fold->store, &fold->id, e);
+    must(store_in_transaction(store));
+    for (unsigned again = 0; again <= FEEDS_MAX; again++) {
+        OWNED(fold_free) struct fold *fold = NULL;
+        if (!fold_load(&fold, store, id, e) || !fold_run(fold, e)) return false;
+        if (!fold->is_outlived) return fold_save(fold, e);
+        /* With a feed's end known it is not outlived again: once for each feed at the most. */
+        if (!unfold(store, id, e)) return false;
+    }
+    return err_set(e, ERR_CORRUPT, "the ends of the feeds do not settle");
 }
 
 bool record_rebuild(struct store *store, const struct relationship_id *id, struct err *e)
 {
-    struct fold place = {.store = store, .id = *id};
-    uint8_t nothing_yet[LTHASH_BYTES] = {0};
     must(store_in_transaction(store));
-    return query_run(store, QUERY_relationship_state, e,
-                     BINDS(bind_blob(span_of(nothing_yet, sizeof nothing_yet)), bind_blob(relationship_span(id)))) &&
-           rebuild(&place, e);
+    return query_run(store, QUERY_feeds_unend, e, BINDS(bind_blob(relationship_span(id)))) && unfold(store, id, e) &&
+           record_fold(store, id, e);
 }
 
 static bool digest_row(void *self, span row)

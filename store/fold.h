@@ -26,7 +26,7 @@ struct fold {
     size_t feed_count;
     struct fold_feed *feeds[FEEDS_MAX];
     bool is_out_of_memory;
-    struct past limits; /* R9: per party, the earliest fork */
+    bool is_outlived;   /* what was folded of a feed goes beyond where it has now turned out to end: fold anew */
 
     /* the entry being folded */
     struct fold_feed *at;
@@ -46,8 +46,10 @@ void fold_free(struct fold *fold);
 OWNABLE(struct fold *, fold_free)
 /* Folds everything foldable. */
 MUST_USE bool fold_run(struct fold *fold, struct err *e);
-/* The slot of our own feed (the newest ordinal, branch 0), or NULL. */
+/* The slot of our own feed (as feed_own), or NULL. */
 struct fold_feed *fold_own(struct fold *fold);
+/* Would our next entry have effect? Not as long as our successor feed lacks a countersignature that we may name. */
+MUST_USE bool fold_may_go_on(struct fold *fold, const struct fold_feed *own, bool *out, struct err *e);
 /* What a feed's author has folded when its next entry is signed, as a past. */
 void fold_past(const struct fold *fold, const struct fold_feed *feed, struct past *out);
 /* As fold_past, but with everything we have folded: the past of the next entry of our own. */

@@ -1,11 +1,11 @@
 #include "store/database.h"
-#include "store/feeds.h"
+#include "store/members.h"
 #include "store/record.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define BRANCHES_MAX (FEEDS_MAX / PARTIES_MAX) /* kept of one feed: more prove nothing that two do not */
+#define BRANCHES_MAX 4 /* kept of one feed: more prove nothing that two do not */
 #define BRANCH_UNIT 65536u
 
 bool feed_with_root(struct store *store, const struct relationship_id *id, const struct key_public *log_key,
@@ -178,15 +178,19 @@ bool feed_take_any(struct store *store, const struct relationship_id *id, const 
                    uint64_t *taken, bool *is_forked, struct err *e)
 {
     struct feed main;
+    struct err missing = {0};
     size_t common = 0;
     *branch = 0;
     *is_forked = false;
-    if (!feed_load(store, id, batch->log_key, 0, &main, e)) return false;
+    if (!feed_load(store, id, batch->log_key, 0, &main, &missing)) {
+        if (missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
+        if (!successor_introduce(store, id, batch, e) || !feed_load(store, id, batch->log_key, 0, &main, e))
+            return false;
+    }
     if (batch->from > main.edge.size) {
         /* it can only go on with a branch */
         struct feed other;
         for (unsigned b = 1; b < BRANCHES_MAX; b++) {
-            struct err missing = {0};
             if (!feed_load(store, id, batch->log_key, b, &other, &missing)) break;
             if (batch->from >= other.branch_from && batch->from <= other.edge.size) {
                 *branch = b;

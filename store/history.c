@@ -66,7 +66,7 @@ static enum found effect_on(const struct history *history, const struct stream *
                                          bind_number(s->feed.feed), bind_u64(s->line.index)));
     if (found != FOUND) return found;
     int64_t effect = rows_number(&rows, 0);
-    if (effect < EFFECT_FULL || effect > EFFECT_CONTESTED) {
+    if (effect < EFFECT_FULL || effect > EFFECT_NOT_COUNTERSIGNED) {
         (void)err_set(e, ERR_CORRUPT, "an entry's effect is damaged");
         return FOUND_FAILED;
     }

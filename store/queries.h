@@ -5,7 +5,7 @@
  */
 #define FEED_COLUMNS                                                                                                   \
     "feed, party, ordinal, branch, log_key, origin, size, edge, folded, setup, items, branch_from, broken_at, "        \
-    "broken_why, fork_at, contested_at"
+    "broken_why, fork_at, contested_at, live_at, ends_at"
 
 QUERY(setting_put, "INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
 QUERY(setting_get, "SELECT value FROM setting WHERE name = $1")
@@ -60,14 +60,24 @@ QUERY(feeds, "SELECT " FEED_COLUMNS " FROM feed WHERE relationship = $1 ORDER BY
 QUERY(feed_by_key, "SELECT " FEED_COLUMNS " FROM feed WHERE relationship = $1 AND log_key = $2 AND branch = $3")
 QUERY(feed_grow, "UPDATE feed SET size = $1, edge = $2 WHERE relationship = $3 AND feed = $4")
 QUERY(feed_folded,
-      "UPDATE feed SET folded = $1, setup = $2, items = $3, broken_at = $4, broken_why = $5, contested_at = $6"
-      " WHERE relationship = $7 AND feed = $8")
+      "UPDATE feed SET folded = $1, setup = $2, items = $3, broken_at = $4, broken_why = $5, contested_at = $6,"
+      " live_at = $7 WHERE relationship = $8 AND feed = $9")
 QUERY(feed_fork, "UPDATE feed SET fork_at = $1 WHERE relationship = $2 AND log_key = $3")
 QUERY(feeds_unfold,
-      "UPDATE feed SET folded = 0, setup = 0, items = 0, broken_at = NULL, broken_why = '', contested_at = NULL"
-      " WHERE relationship = $1")
+      "UPDATE feed SET folded = 0, setup = 0, items = 0, broken_at = NULL, broken_why = '', contested_at = NULL,"
+      " live_at = NULL WHERE relationship = $1")
+QUERY(feeds_unend, "UPDATE feed SET ends_at = NULL WHERE relationship = $1")
+QUERY(feed_end, "UPDATE feed SET ends_at = $1 WHERE relationship = $2 AND log_key = $3")
+QUERY(feeds_of_party, "SELECT count(*), max(feed % 65536) FROM feed WHERE relationship = $1 AND party = $2")
+QUERY(feeds_own, /* of every relationship, in the order of a marker */
+      "SELECT f.relationship, f.log_key, f.size, f.edge FROM relationship r JOIN feed f ON f.relationship = r.relationship"
+      " AND f.party = r.our_party WHERE r.is_open_known = 1 AND f.branch = 0 ORDER BY f.relationship, f.log_key")
+QUERY(feed_own, /* the newest: that of the highest ordinal, and of rivals the one we knew of first */
+      "SELECT f.log_key FROM relationship r JOIN feed f ON f.relationship = r.relationship AND f.party = r.our_party"
+      " WHERE r.relationship = $1 AND r.is_open_known = 1 AND f.branch = 0 ORDER BY f.ordinal DESC, f.feed LIMIT 1")
 QUERY(feed_trouble,
-      "SELECT 1 FROM feed WHERE relationship = $1 AND (broken_at IS NOT NULL OR fork_at IS NOT NULL) LIMIT 1")
+      "SELECT 1 FROM feed WHERE relationship = $1 AND (broken_at < coalesce(ends_at, broken_at + 1)"
+      " OR fork_at < coalesce(ends_at, fork_at + 1)) LIMIT 1")
 QUERY(entry_add,
       "INSERT INTO entry (relationship, feed, position, id, header, salt, body, subtrees) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
 QUERY(entry, "SELECT header, salt, body, id FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
@@ -110,6 +120,11 @@ QUERY(fork_add, "INSERT INTO fork (relationship, log_key, position, proof) VALUE
 QUERY(forks, "SELECT proof, log_key, position FROM fork WHERE relationship = $1 ORDER BY log_key, position")
 
 /* the fold */
+QUERY(countersign, "INSERT INTO countersignature (relationship, feed, party, by_feed, position) VALUES ($1, $2, $3, $4, $5)")
+QUERY(countersigned, "SELECT by_feed, position FROM countersignature WHERE relationship = $1 AND feed = $2 AND party = $3")
+QUERY(countersigned_ordinal, /* of the newest feed of a party that another has countersigned */
+      "SELECT f.ordinal FROM countersignature c JOIN feed f ON f.relationship = c.relationship AND f.feed = c.feed"
+      " WHERE c.relationship = $1 AND c.party = $2 AND f.party = $3 ORDER BY f.ordinal DESC LIMIT 1")
 QUERY(front_latest,
       "SELECT size FROM front WHERE relationship = $1 AND feed = $2 AND named_feed = $3 AND position < $4"
       " ORDER BY position DESC LIMIT 1")

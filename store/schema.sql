@@ -63,7 +63,7 @@ CREATE TABLE joining (
 
 CREATE TABLE feed (
     relationship BLOB NOT NULL,
-    feed INTEGER NOT NULL,               -- party + 256 * ordinal + 65536 * branch
+    feed INTEGER NOT NULL,               -- party + 256 * (feeds of the party before it here) + 65536 * branch
     party INTEGER NOT NULL,
     ordinal INTEGER NOT NULL,
     branch INTEGER NOT NULL,
@@ -79,6 +79,8 @@ CREATE TABLE feed (
     broken_why TEXT NOT NULL,
     fork_at INTEGER,
     contested_at INTEGER,                -- the first folded entry that rests on a fork
+    live_at INTEGER,                     -- of a successor feed: its first entry that everybody had countersigned it before
+    ends_at INTEGER,                     -- what its successor goes on from: nothing has effect from here on
     PRIMARY KEY (relationship, feed)
 ) STRICT, WITHOUT ROWID;
 
@@ -132,6 +134,15 @@ CREATE TABLE front (                     -- what a feed's author had folded of o
     position INTEGER NOT NULL,           -- from this entry on
     size INTEGER NOT NULL,
     PRIMARY KEY (relationship, feed, named_feed, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE countersignature (          -- which successor feeds which parties have countersigned, and in which entry
+    relationship BLOB NOT NULL,
+    feed INTEGER NOT NULL,
+    party INTEGER NOT NULL,
+    by_feed INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (relationship, feed, party)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE item (

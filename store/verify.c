@@ -563,7 +563,7 @@ static bool folded_read(struct verifying *v, struct folded *out, struct err *e)
         "SELECT * FROM party WHERE relationship = $1 ORDER BY party",
         "SELECT * FROM receipt_key WHERE relationship = $1 ORDER BY receipt_key",
         ("SELECT feed, party, ordinal, branch, log_key, origin, folded, setup, items, broken_at, "
-         "broken_why, contested_at"
+         "broken_why, contested_at, live_at, ends_at"
          " FROM feed WHERE relationship = $1 ORDER BY feed"),
         "SELECT title, is_open_known, our_party, party_count FROM relationship WHERE relationship "
         "= $1",

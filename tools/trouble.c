@@ -27,6 +27,23 @@ static const char *code_of(const struct search *search, const struct key_public 
     return "?";
 }
 
+static void ended(struct json *json, const char *code, const struct feed *feed)
+{
+    uint64_t count = feed->edge.size - feed->ends_at;
+    if (!json) {
+        printf("  %sENDED%s: %s went on in a new feed, which leaves out %llu entr%s of the old one, from entry %llu on\n",
+               terminal_paint(PAINT_BAD), terminal_paint(PAINT_PLAIN), code, (unsigned long long)count,
+               count == 1 ? "y" : "ies", (unsigned long long)feed->ends_at);
+        return;
+    }
+    json_start_object(json, NULL);
+    json_put_text(json, "kind", "ended");
+    json_put_text(json, "party", code);
+    json_put_count(json, "at", feed->ends_at);
+    json_put_count(json, "entries", count);
+    json_end(json);
+}
+
 static bool look_at_feed(void *self, const struct feed *feed)
 {
     struct search *search = self;
@@ -36,6 +53,10 @@ static bool look_at_feed(void *self, const struct feed *feed)
     if (search->feed_count < FEEDS_MAX) {
         search->feeds[search->feed_count].log_key = feed->log_key;
         search->feeds[search->feed_count++].party = feed->party;
+    }
+    if (feed->branch == 0 && feed->edge.size > feed->ends_at && feed->fork_at == NOWHERE) {
+        search->count++;
+        ended(json, code, feed);
     }
     if (feed->broken_at == NOWHERE) return true;
     search->count++;

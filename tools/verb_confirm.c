@@ -1,6 +1,7 @@
 /* confirm, relationships - who the others are, and how we know. */
 #include "crypto/words.h"
 #include "node/pairing.h"
+#include "node/succession.h"
 #include "tools/choose.h"
 #include "tools/moment.h"
 #include "tools/table.h"
@@ -12,15 +13,18 @@
 
 /* ------------------------------------------------------------ confirm */
 
-static bool ask_how(const struct party *party, const char *identity_words, enum check *out,
-                    struct err *e)
+/* `feed_words` are of a new feed of the party that waits for us, or empty. */
+static bool ask_how(const struct party *party, const char *identity_words, const char *feed_words,
+                    enum check *out, struct err *e)
 {
     char answer[16] = {0};
     if (!terminal_can_ask()) {
         (void)err_set(e, ERR_USAGE, "it is not said how %s was checked", party->code);
         return err_next(e, "add --how voice, --how in-person or --how not-checked");
     }
-    if (party->words[0]) fprintf(stderr, "Check words with %s:\n  %s\n", party->code, party->words);
+    if (feed_words[0])
+        fprintf(stderr, "%s goes on in a new feed. Check words:\n  %s\n", party->code, feed_words);
+    else if (party->words[0]) fprintf(stderr, "Check words with %s:\n  %s\n", party->code, party->words);
     else
         fprintf(stderr, "%s was introduced to you; words from both identity keys:\n  %s\n",
                 party->code, identity_words);
@@ -97,8 +101,18 @@ bool verb_confirm(struct command *c, struct err *e)
                 "send it the invitation: counterpart invite --party %s --address tcp://HOST:PORT",
                 code);
         }
-        if (how ? !read_how(how, &check, e) : !ask_how(party, words, &check, e)) return false;
-        if (!pairing_confirm(c->home, &c->asker, &relationship->id, code, check, e)) return false;
+        struct successor awaited;
+        bool is_awaited = false;
+        char feed_words[WORDS_TEXT_MAX] = {0};
+        unsigned number = party->party;
+        if (!succession_awaited(c->home, &relationship->id, number, &is_awaited, &awaited, e)) return false;
+        if (is_awaited) succession_words(&awaited.begins, feed_words, sizeof feed_words);
+        if (how ? !read_how(how, &check, e) : !ask_how(party, words, feed_words, &check, e)) return false;
+        if (!(is_awaited && party->is_confirmed) &&
+            !pairing_confirm(c->home, &c->asker, &relationship->id, code, check, e))
+            return false;
+        if (is_awaited && !succession_countersign(c->home, &c->asker, &relationship->id, &awaited, check, e))
+            return false;
     }
     relationship_free(GIVE(relationship));
     if (!choose_relationship(c, &relationship, e) || !choose_party(relationship, code, &party, e))

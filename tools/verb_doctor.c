@@ -1,5 +1,7 @@
 /* doctor - is this home healthy, and what to do when it is not. */
+#include "crypto/words.h"
 #include "node/pairing.h"
+#include "node/succession.h"
 #include "tools/choose.h"
 #include "tools/moment.h"
 #include "tools/terminal.h"
@@ -177,12 +179,62 @@ static bool renew_receipt_key(struct command *c, struct err *e)
     return true;
 }
 
+/* ------------------------------------------------------------ a new feed */
+
+struct renewal {
+    size_t begun;
+    bool is_told; /* what it means */
+};
+
+static bool may_begin(struct command *c, struct renewal *renewal, const char *title, const char *why, struct err *e)
+{
+    fprintf(stderr, "\"%s\": %s.\n", title, why);
+    if (!renewal->is_told)
+        fprintf(stderr, "A new feed goes on from what is here and uncontested. What only the old one held and nobody returns is "
+                        "lost. Every\ncounterpart has to countersign it after comparing check words with you.\n");
+    renewal->is_told = true;
+    if (command_has(c, "yes")) return true;
+    if (!terminal_can_ask()) {
+        (void)err_set(e, ERR_USAGE, "there is no terminal to ask on");
+        return err_next(e, "a script says --yes");
+    }
+    return terminal_agrees("Begin a new feed? [y/N] ") || err_set(e, ERR_REFUSED, "nothing was changed");
+}
+
+static bool renew_feed(struct command *c, const struct relationship *relationship, void *self, struct err *e)
+{
+    struct renewal *renewal = self;
+    char why[160] = {0}, title[TITLE_BYTES_MAX + 1] = {0};
+    bool is_needed = false;
+    if (!relationship->is_open_known) return true;
+    if (!succession_is_needed(c->home, &relationship->id, &is_needed, why, e)) return false;
+    if (!is_needed) return true;
+    (void)span_show(span_text(relationship->title), title, sizeof title);
+    if (!may_begin(c, renewal, title, why, e) || !succession_begin(c->home, &c->asker, &relationship->id, e)) return false;
+    renewal->begun++;
+    return true;
+}
+
+static bool renew_feeds(struct command *c, struct err *e)
+{
+    struct renewal renewal = {0};
+    if (!home_may_work(c->home, true, e) || !choose_each(c, renew_feed, &renewal, e)) return false;
+    if (c->json) json_put_count(c->json, "begun", renewal.begun);
+    if (renewal.begun == 0) {
+        fprintf(stderr, "Every feed of ours can go on: nothing was changed.\n");
+        return true;
+    }
+    fprintf(stderr, "Next: counterpart sync, then counterpart status for the check words to read to your counterparts.\n");
+    return true;
+}
+
 bool verb_doctor(struct command *c, struct err *e)
 {
     struct examination examination = {.c = c};
     if (!command_home(c, e)) return false;
     if (command_has(c, "adopt")) return adopt(c, e);
     if (command_has(c, "new-receipt-key")) return renew_receipt_key(c, e);
+    if (command_has(c, "new-feed")) return renew_feeds(c, e);
     if (c->json) json_start_array(c->json, "checks");
     bool is_fine = home_health(c->home) == HEALTH_FINE;
     tell(&examination, is_fine, "the home is where and as it was left",

@@ -1,5 +1,7 @@
 /* status - who holds what, and whether both sides have the same agreed state. */
+#include "crypto/words.h"
 #include "node/engine.h"
+#include "node/succession.h"
 #include "tools/moment.h"
 #include "tools/terminal.h"
 #include "tools/trouble.h"
@@ -58,6 +60,54 @@ static void print_unconfirmed(const struct relationship *relationship)
     }
 }
 
+/* ------------------------------------------------------------ feeds that succeed others */
+
+struct succeeding {
+    struct command *c;
+    const struct relationship *relationship;
+};
+
+static bool successor_json(void *self, const struct successor *successor)
+{
+    struct succeeding *s = self;
+    char words[WORDS_TEXT_MAX] = {0};
+    succession_words(&successor->begins, words, sizeof words);
+    json_start_object(s->c->json, NULL);
+    json_put_text(s->c->json, "party", party_code(s->relationship, successor->party));
+    json_put_bool(s->c->json, "is_us", successor->party == s->relationship->our_party);
+    json_put_text(s->c->json, "words", words);
+    json_start_array(s->c->json, "awaits");
+    for (unsigned p = 0; p < s->relationship->party_count; p++)
+        if (successor->is_missing[p]) json_put_text(s->c->json, NULL, party_code(s->relationship, p));
+    json_end(s->c->json);
+    json_end(s->c->json);
+    return true;
+}
+
+static bool print_successor(void *self, const struct successor *successor)
+{
+    struct succeeding *s = self;
+    const struct relationship *r = s->relationship;
+    char words[WORDS_TEXT_MAX] = {0};
+    bool is_ours = successor->party == r->our_party;
+    const char *code = party_code(r, successor->party), *between = "";
+    succession_words(&successor->begins, words, sizeof words);
+    printf("  %sNEW FEED%s: %s %s on in a new feed. Check words:  %s\n", terminal_paint(PAINT_WAIT),
+           terminal_paint(PAINT_PLAIN), is_ours ? "we" : code, is_ours ? "go" : "goes", words);
+    if (!is_ours) {
+        printf("    Compare them with %s by voice, then: counterpart confirm %s --how voice\n", code, code);
+        return true;
+    }
+    printf("    Nothing we say has effect until it is countersigned by ");
+    for (unsigned p = 0; p < r->party_count; p++) {
+        if (!successor->is_missing[p]) continue;
+        printf("%s%s", between, party_code(r, p));
+        between = ", ";
+    }
+    printf(": read the words to them by voice; they then confirm you again.\n");
+    return true;
+}
+
 struct survey {
     size_t count, troubles;
     bool is_in_step;
@@ -76,6 +126,8 @@ static bool print_relationship(struct command *c, const struct relationship *rel
     printf("  Same agreed state: %s%s%s (digest %s)\n", terminal_paint(paint),
            step->is_in_step ? "yes" : "not known yet", terminal_paint(PAINT_PLAIN), digest);
     if (relationship->is_open_known) print_unconfirmed(relationship);
+    struct succeeding succeeding = {c, relationship};
+    if (!successors_each(c->store, &relationship->id, print_successor, &succeeding, e)) return false;
     return trouble_print(c, relationship, troubles, e);
 }
 
@@ -88,7 +140,11 @@ static bool survey_one(struct command *c, const struct relationship *relationshi
     if (!engine_in_step(c->home, &relationship->id, &step, e)) return false;
     if (c->json) {
         json_start_object(c->json, NULL);
+        struct succeeding succeeding = {c, relationship};
         relationship_json(c, relationship, &step);
+        json_start_array(c->json, "successors");
+        if (!successors_each(c->store, &relationship->id, successor_json, &succeeding, e)) return false;
+        json_end(c->json);
         if (!trouble_json(c, relationship, &troubles, e)) return false;
         json_end(c->json);
     } else {

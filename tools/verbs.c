@@ -80,6 +80,7 @@ static const struct option EXPORT[] = {
 static const struct option DOCTOR[] = {
     {"adopt", 0, NULL, "Go on with a home that was copied or restored; shows what it means and asks."},
     {"new-receipt-key", 0, NULL, "Sign receipts with a new key, after a clock that was ahead."},
+    {"new-feed", 0, NULL, "Go on in a new feed where ours cannot go on (a fork, or an end that is lost); every counterpart countersigns it."},
     {"yes", 0, NULL, "Do not ask."},
 };
 
@@ -154,7 +155,7 @@ static const struct verb_entry VERBS[] = {
     {"verify", GROUP_PROVE, "Check every byte, signature and receipt. Exit code 5 when something is wrong.", "", NO_OPTIONS, 0,
      0, NULL, verb_verify},
     {"rebuild", GROUP_KEEP, "Make the item tables anew from the entries.", "", NO_OPTIONS, 0, 0, NULL, verb_rebuild},
-    {"doctor", GROUP_KEEP, "Check the home, and go on with a copied or restored one.", "[--adopt | --new-receipt-key]", OPTIONS(DOCTOR), 0, 0,
+    {"doctor", GROUP_KEEP, "Check the home, and go on with a copied or restored one.", "[--adopt | --new-receipt-key | --new-feed]", OPTIONS(DOCTOR), 0, 0,
      "A home that was copied or restored from a backup signs nothing, since its counterparts may hold entries it no longer\n"
      "knows. --adopt says that it is the one to go on: it talks to every counterpart, takes back what they hold of ours,\n"
      "and then works again. The other copy must never be used again.\n\n"

@@ -193,8 +193,10 @@ static void fold(struct node *node, size_t n, struct figures *figures)
 {
     const struct act *act = &node->history->entries[n].act;
     struct err e = {0};
+    struct past reach = act->past; /* one feed a party here */
+    reach.below[act->party] = act->position + 1;
     node->effects[n] = EFFECT_CONTESTED;
-    if (agreement_is_contested(act, &node->limits)) return;
+    if (agreement_is_contested(reach.below, node->limits.below, PARTIES_MAX)) return;
     if (!agreement_fold(&node->facts, act, &node->effects[n], NULL, &e))
         differs(node->history, "entry %zu cannot be folded: %s", n, e.said);
     figures->folds++;

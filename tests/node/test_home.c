@@ -323,11 +323,11 @@ static void a_log_key_is_made_once_and_opens_again(void **state)
 
     assert_false(home_log_key(home, &id, &made, &scene.e));
     assert_int_equal(scene.e.code, ERR_MISSING);
-    worked(home_log_key_make(home, &id, &made, &scene.e));
+    worked(home_log_key_make(home, &id, 0, &made, &scene.e));
     public = *signing_key_public(made);
-    assert_false(home_log_key_make(home, &id, &again, &scene.e));
+    assert_false(home_log_key_make(home, &id, 0, &again, &scene.e));
     assert_int_equal(scene.e.code, ERR_CONFLICT);
-    worked(home_log_key_make(home, &other, &again, &scene.e));
+    worked(home_log_key_make(home, &other, 0, &again, &scene.e));
     worked(home_log_key(home, &id, &again, &scene.e));
     assert_ptr_equal(made, again);
     home_close(home);
@@ -348,13 +348,13 @@ static void a_log_key_can_be_taken_back(void **state)
     const struct signing_key *key = NULL;
     init_home("acme", &acme);
     struct home *home = open_home("acme");
-    worked(home_log_key_make(home, &id, &key, &scene.e));
+    worked(home_log_key_make(home, &id, 0, &key, &scene.e));
 
-    home_log_key_unmake(home, &id);
+    home_log_key_unmake(home, &id, 0);
 
     assert_false(home_log_key(home, &id, &key, &scene.e));
     assert_int_equal(scene.e.code, ERR_MISSING);
-    worked(home_log_key_make(home, &id, &key, &scene.e));
+    worked(home_log_key_make(home, &id, 0, &key, &scene.e));
     home_close(home);
 }
 

@@ -800,30 +800,23 @@ static void a_statement_can_create_its_item(void **state)
 
 /* ------------------------------------------------------------ forks, pasts, failures */
 
-static struct past no_limits(void)
-{
-    struct past limits = {0};
-    for (unsigned party = 0; party < PARTIES_MAX; party++) limits.below[party] = POSITION_NONE;
-    return limits;
-}
-
-static void an_entry_is_contested_from_the_first_differing_position_on(void **state)
+static void an_entry_is_contested_when_it_reaches_beyond_a_fork(void **state)
 {
     (void)state;
-    const struct act act = {.party = 0, .position = 4, .past = {{4, 7}}};
-    struct past limits = no_limits();
-    assert_false(agreement_is_contested(&act, &limits));
+    const uint64_t reach[] = {5, 7}; /* the fifth entry of the first feed, which has seen seven of the second */
+    uint64_t limits[] = {UINT64_MAX, UINT64_MAX};
+    assert_false(agreement_is_contested(reach, limits, 2));
 
-    limits.below[1] = 7; /* its past ends just before */
-    assert_false(agreement_is_contested(&act, &limits));
-    limits.below[1] = 6;
-    assert_true(agreement_is_contested(&act, &limits));
+    limits[1] = 7; /* its past ends just before */
+    assert_false(agreement_is_contested(reach, limits, 2));
+    limits[1] = 6;
+    assert_true(agreement_is_contested(reach, limits, 2));
 
-    limits = no_limits();
-    limits.below[0] = 5; /* its own feed forks after it */
-    assert_false(agreement_is_contested(&act, &limits));
-    limits.below[0] = 4;
-    assert_true(agreement_is_contested(&act, &limits));
+    limits[1] = UINT64_MAX;
+    limits[0] = 5; /* its own feed forks after it */
+    assert_false(agreement_is_contested(reach, limits, 2));
+    limits[0] = 4;
+    assert_true(agreement_is_contested(reach, limits, 2));
 }
 
 static void agreed_is_judged_on_the_past_and_an_author_counts_its_own_seal(void **state)
@@ -1002,7 +995,7 @@ int main(void)
         cmocka_unit_test(the_latest_word_on_a_statement_counts),
         cmocka_unit_test(a_dispute_can_be_withdrawn_and_raised_anew),
         cmocka_unit_test(a_statement_can_create_its_item),
-        cmocka_unit_test(an_entry_is_contested_from_the_first_differing_position_on),
+        cmocka_unit_test(an_entry_is_contested_when_it_reaches_beyond_a_fork),
         cmocka_unit_test(agreed_is_judged_on_the_past_and_an_author_counts_its_own_seal),
         cmocka_unit_test(a_proposal_that_is_not_there_has_no_standing),
         cmocka_unit_test(a_failed_look_up_or_record_fails_the_fold),
