@@ -1,11 +1,8 @@
 #include "node/home_rooms.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 
 #define WAITS_SETTING                                                                              \
     "waits for" /* lines RELATIONSHIP CODE: who has not returned what it holds of ours */
@@ -65,30 +62,6 @@ static bool marker_now(struct home *home, struct marker *out, struct err *e)
     return feeds_own_each(home->store, mark_feed, &m, e) && m.is_fine;
 }
 
-static bool lock_open(struct home *home, struct err *e)
-{
-    char path[FILE_PATH_MAX] = {0};
-    (void)home_file(path, home->path, "marker.lock");
-    home->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    int number = errno;
-    return home->lock >= 0 ||
-           err_set(e, ERR_DISK, "opening %s: %s (%d)", path, strerror(number), number);
-}
-
-/* Waits for another process that is writing the marker, which takes milliseconds. */
-static bool lock_take(const struct home *home, struct err *e)
-{
-    while (flock(home->lock, LOCK_EX) != 0) {
-        int number = errno;
-        if (number != EINTR)
-            return err_set(e, ERR_DISK, "locking the marker of %s: %s (%d)", home->path,
-                           strerror(number), number);
-    }
-    return true;
-}
-
-static void lock_release(const struct home *home) { (void)flock(home->lock, LOCK_UN); }
-
 static void health_set(struct home *home, enum health health, const char *words)
 {
     home->health = health;
@@ -109,7 +82,10 @@ static bool pair_says(const struct home *home, const struct marker_pair *pair, c
             (pair->has_mirror && marker_equal(&pair->mirror, now)));
 }
 
-/* Under the lock: nobody else writes meanwhile, so what is read now is not behind what is there. */
+/*
+ * Under the lock, whose holder may write the marker: nobody else writes meanwhile, so what is read
+ * now is not behind what is there.
+ */
 static bool mark_locked(struct home *home, bool is_taken_as_it_is, struct err *e)
 {
     OWNED_MARKER now = {0};
@@ -131,9 +107,13 @@ static bool mark_locked(struct home *home, bool is_taken_as_it_is, struct err *e
 
 static bool mark(struct home *home, bool is_taken_as_it_is, struct err *e)
 {
-    if (!lock_take(home, e)) return false;
+    char path[FILE_PATH_MAX] = {0};
+    const struct world *world = home->world;
+    struct file_lock lock = {0};
+    (void)home_file(path, home->path, "marker.lock");
+    if (!world->files->lock(world->self, path, &lock, e)) return false;
     bool is_marked = mark_locked(home, is_taken_as_it_is, e);
-    lock_release(home);
+    world->files->unlock(world->self, &lock);
     return is_marked;
 }
 
@@ -310,7 +290,6 @@ bool home_is_there(const struct home *home, struct err *e)
 {
     char path[FILE_PATH_MAX] = {0};
     if (!is_same_file(home, home->path, &home->place, e)) return false;
-    if (home->world->disk) return true; /* the database lies where we cannot look */
     (void)home_file(path, home->path, "counterpart.db");
     return is_same_file(home, path, &home->database, e);
 }
@@ -441,7 +420,7 @@ bool health_open(struct home *home, const struct home_options *options, struct e
     if (!world->files->identity(world->self, home->path, &home->place, e)) return false;
     if (!marker_files_of(&home->marker_files, home->path, options->state_folder, world, e))
         return false;
-    if (!lock_open(home, e) || !health_judge(home, e)) return false;
+    if (!health_judge(home, e)) return false;
     if (options->is_forced) {
         if (home->waits.len && !store_transact(home->store, drop_waits, home, e)) return false;
         if (!waits_load(home, e)) return false;

@@ -2,12 +2,9 @@
 
 #include "protocol/writer.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define ORGANISATION_SETTING "organisation"
 #define ORGANISATION_BYTES_MAX 512
@@ -180,7 +177,7 @@ static bool init_marker(const struct home_options *options, const struct key_pub
 {
     const struct world *world = options->world;
     char path[FILE_PATH_MAX] = {0};
-    if (!realpath(options->path, path)) (void)snprintf(path, sizeof path, "%s", options->path);
+    if (!world->files->resolve(world->self, options->path, path, sizeof path, e)) return false;
     struct marker_files *files = calloc(1, sizeof *files);
     if (!files) return err_memory(e);
     struct marker marker = {.owner = *identity, .machine = options->machine};
@@ -236,9 +233,7 @@ bool home_init(const struct home_options *options, const struct organisation *or
     (void)home_file(path, options->path, "keys");
     if (!world->files->make_folder(world->self, options->path, e)) return false;
     /* The database holds the secrets of invitations: a folder that was there is closed as well. */
-    if (chmod(options->path, 0700) != 0 && errno != ENOENT)
-        return err_set(e, ERR_DISK, "closing %s to others: %s (%d)", options->path, strerror(errno),
-                       errno);
+    if (!world->files->close_folder(world->self, options->path, e)) return false;
     if (!world->files->make_folder(world->self, path, e)) return false;
     (void)home_file(path, options->path, "counterpart.db");
     if (!init_store(path, world, &store, e) || !init_spares_keys(options->path, world, e))
@@ -261,7 +256,8 @@ static bool open_path(struct home *home, const struct home_options *options, str
 {
     char path[FILE_PATH_MAX] = {0};
     if (!path_fits(options->path, e)) return false;
-    if (!realpath(options->path, path)) (void)snprintf(path, sizeof path, "%s", options->path);
+    if (!home->world->files->resolve(home->world->self, options->path, path, sizeof path, e))
+        return false;
     if (!path_fits(path, e)) return false;
     must(span_to_text(span_text(path), home->path, sizeof home->path));
     return true;
@@ -273,12 +269,10 @@ static bool open_database(struct home *home, struct err *e)
     bool is_there = false;
     struct err why = {0};
     (void)home_file(path, home->path, "counterpart.db");
-    /* A world with a disk of its own holds the database where we cannot look: opening it tells. */
-    if (!home->world->disk && !file_is_there(home->world, path, &is_there, e)) return false;
-    if (!home->world->disk && !is_there) return no_home(home->path, e);
+    if (!file_is_there(home->world, path, &is_there, e)) return false;
+    if (!is_there) return no_home(home->path, e);
     if (!store_open(&home->store, path, home->world, e)) return false;
-    if (!home->world->disk && !home->world->files->identity(home->world->self, path, &home->database, e))
-        return false;
+    if (!home->world->files->identity(home->world->self, path, &home->database, e)) return false;
     if (organisation_get(home->store, &home->organisation, &why)) return true;
     return why.code == ERR_MISSING ? no_home(home->path, e) : err_set(e, why.code, "%s", why.said);
 }
@@ -287,7 +281,6 @@ bool home_open(struct home **out, const struct home_options *options, struct err
 {
     OWNED(home_close) struct home *home = calloc(1, sizeof *home);
     if (!home) return err_memory(e);
-    home->lock = -1;
     home->world = options->world;
     home->machine = options->machine;
     if (!open_path(home, options, e)) return false;
@@ -305,7 +298,6 @@ void home_close(struct home *home)
     keyring_wipe(&home->keys);
     marker_wipe(&home->written);
     buffer_wipe(&home->waits);
-    if (home->lock >= 0) (void)close(home->lock);
     store_close(home->store);
     free(home);
 }

@@ -60,7 +60,7 @@ void keyring_log_key_unmake(struct keyring *ring, const struct relationship_id *
 
 /* ---- health.c: also home_health and what stands below it in home.h ---- */
 
-/* Takes the marker's lock, judges the home, and brings the marker up to the database. Fails: ERR_DISK, ERR_CORRUPT, ERR_MEMORY. */
+/* Judges the home, and brings the marker up to the database. Fails: ERR_DISK, ERR_CORRUPT, ERR_MEMORY. */
 MUST_USE bool health_open(struct home *home, const struct home_options *options, struct err *e);
 
 /* ---- home.c ---- */
@@ -77,7 +77,6 @@ struct home {
     struct hash machine;
     struct marker written; /* what both files say, as far as we know */
     bool is_written;
-    int lock; /* whoever holds it may write the marker; -1 before it is opened */
     enum health health;
     char health_words[sizeof((struct err *)0)->said];
     struct buffer waits; /* as the setting */

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PERMISSIONS_OF_OTHERS 077
 
@@ -22,20 +21,19 @@ static void log_key_name(const struct relationship_id *id, unsigned ordinal, cha
     (void)snprintf(out, cap, "keys/log-%s%s.key", hex_write(relationship_span(id), hex, sizeof hex), next);
 }
 
-/* The files of the world say nothing about permissions, so we look ourselves. */
-static bool path_is_private(const char *path, struct err *e)
+static bool path_is_private(const struct world *world, const char *path, struct err *e)
 {
-    struct stat found = {0};
-    if (stat(path, &found) != 0 || (found.st_mode & PERMISSIONS_OF_OTHERS) == 0) return true;
+    unsigned mode = world->files->mode(world->self, path);
+    if ((mode & PERMISSIONS_OF_OTHERS) == 0) return true;
     (void)err_set(e, ERR_REFUSED, "the key file %s may be used by others (mode %03o)", path,
-                  (unsigned)(found.st_mode & 0777));
+                  mode & 0777);
     return err_next(e, "make it yours alone with: chmod 600 %s", path);
 }
 
 static bool key_file_read(const struct world *world, const char *path, struct buffer *out,
                           struct err *e)
 {
-    return path_is_private(path, e) &&
+    return path_is_private(world, path, e) &&
            world->files->read(world->self, path, SEALED_BYTES_MAX, out, e);
 }
 
@@ -286,7 +284,7 @@ bool keyring_open(struct keyring *ring, const struct key_public *identity, struc
     ring->identity = *identity;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)home_file(path, ring->folder, names[i]);
-        if (!path_is_private(path, e)) return false;
+        if (!path_is_private(ring->world, path, e)) return false;
     }
     if (receipt_key_open(ring, e)) return true;
     if (e && e->code == ERR_MISSING) e->code = ERR_CORRUPT; /* a home without its keys */

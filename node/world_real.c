@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -207,12 +208,56 @@ static bool real_identity(void *self, const char *path, struct file_identity *ou
     return true;
 }
 
+static bool real_resolve(void *self, const char *path, char *out, size_t cap, struct err *e)
+{
+    char resolved[PATH_MAX] = "";
+    (void)self;
+    if (snprintf(out, cap, "%s", realpath(path, resolved) ? resolved : path) < (int)cap) return true;
+    return err_set(e, ERR_LIMIT, "the path is longer than %zu bytes", cap - 1);
+}
+
+static unsigned real_mode(void *self, const char *path)
+{
+    struct stat found = {0};
+    (void)self;
+    return stat(path, &found) == 0 ? found.st_mode & 07777 : 0;
+}
+
+static bool real_close_folder(void *self, const char *path, struct err *e)
+{
+    (void)self;
+    return chmod(path, 0700) == 0 || disk_failed(e, "closing to others", path);
+}
+
+static bool real_lock(void *self, const char *path, struct file_lock *out, struct err *e)
+{
+    OWNED_FILE file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    (void)self;
+    if (file < 0) return disk_failed(e, "opening", path);
+    while (flock(file, LOCK_EX) != 0)
+        if (errno != EINTR) return disk_failed(e, "locking", path);
+    out->held = file;
+    file = -1;
+    return true;
+}
+
+static void real_unlock(void *self, struct file_lock *lock)
+{
+    (void)self;
+    close((int)lock->held);
+}
+
 static const struct files real_files = {
     .read = real_read,
     .write = real_write,
     .remove = real_remove,
     .make_folder = real_make_folder,
     .identity = real_identity,
+    .resolve = real_resolve,
+    .mode = real_mode,
+    .close_folder = real_close_folder,
+    .lock = real_lock,
+    .unlock = real_unlock,
 };
 
 const struct world *world_real(void)

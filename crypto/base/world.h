@@ -11,6 +11,11 @@ struct file_identity {
     uint64_t device, inode;
 };
 
+/* A lock that is held; what `held` means is the files' own business. */
+struct file_lock {
+    intptr_t held;
+};
+
 struct files {
     /* The whole file into `out` (cleared first), at most `max` bytes. Fails: ERR_MISSING, ERR_LIMIT, ERR_DISK. */
     bool (*read)(void *self, const char *path, size_t max, struct buffer *out, struct err *e);
@@ -22,6 +27,15 @@ struct files {
     bool (*make_folder)(void *self, const char *path, struct err *e);
     /* Fails: ERR_MISSING, ERR_DISK. */
     bool (*identity)(void *self, const char *path, struct file_identity *out, struct err *e);
+    /* The path without links and dots; as given when nothing is there. Fails: ERR_LIMIT (`cap` is too small). */
+    bool (*resolve)(void *self, const char *path, char *out, size_t cap, struct err *e);
+    /* Permission bits, as chmod(2) has them; 0 when nothing is there. */
+    unsigned (*mode)(void *self, const char *path);
+    /* Makes a folder its owner's only (0700). Fails: ERR_DISK. */
+    bool (*close_folder)(void *self, const char *path, struct err *e);
+    /* Makes the file when it is not there, and waits until no other process or thread holds its lock. Fails: ERR_DISK. */
+    bool (*lock)(void *self, const char *path, struct file_lock *out, struct err *e);
+    void (*unlock)(void *self, struct file_lock *lock);
 };
 
 struct world {
