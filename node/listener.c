@@ -313,6 +313,8 @@ static bool on_push(struct engine *engine, struct visitor *v, struct reader *r, 
                    (unsigned long long)taken.entries);
     if (taken.entries > 0) (void)engine_write_seals(engine);
     if (shared && !showing_of(engine, shared, &ours, e)) return false;
+    /* A restored home has to hear that they hold no more of ours: without a state to compare with they ask in full. */
+    if (shared && home_waits_for(engine->home, &shared->id, shared->code)) ours.state = (struct hash){0};
     if (!engine_plain(engine, &plain, e)) return false;
     message_start(&plain, MESSAGE_PUSH, &taken.receipt, taken.receipt_count, 3);
     write_u64(&plain, status);
