@@ -600,8 +600,14 @@ static bool take(void *self, struct err *e)
     if (!goes_on) return true;
     struct batch batch = {.log_key = &m->log_key, .from = m->from, .entries = t->entries,
                           .entry_count = t->entry_count, .head = &m->head,
-                          .proof = m->from + t->entry_count < m->head.size ? &m->proof : NULL};
-    if (!feed_take_any(store, &t->shared->id, &batch, &branch, &t->out->entries, &t->out->is_forked, e)) return false;
+                          .proof = m->from + t->entry_count < m->head.size ? &m->proof : NULL, .root_at = &m->root_at};
+    struct err missing = {0};
+    if (!feed_take_any(store, &t->shared->id, &batch, &branch, &t->out->entries, &t->out->is_forked, &missing)) {
+        if (missing.code != ERR_MISSING || m->from == 0) return err_set(e, missing.code, "%s", missing.said);
+        t->out->is_wanted = true; /* it parts from a branch: from further back it has a place */
+        t->out->want_from = m->from / 2;
+        return true;
+    }
     if (t->out->entries > 0 && !record_fold(store, &t->shared->id, e)) return false;
     if (!feed_load(store, &t->shared->id, &m->log_key, branch, &feed, e)) return false;
     t->out->held = feed.edge.size;

@@ -80,6 +80,7 @@ struct batch {
     size_t entry_count;
     const struct head *head;
     const struct merkle_proof *proof; /* consistency from + entry_count -> head; NULL when the batch reaches the head */
+    const struct hash *root_at;       /* feed_take_any: of the first `from` entries: which branch it goes on; NULL: any */
 };
 MUST_USE bool feed_take(struct store *store, const struct relationship_id *id, const struct batch *batch, uint64_t *taken, struct err *e);
 
@@ -104,7 +105,8 @@ MUST_USE bool feed_receipts_each(struct store *store, const struct relationship_
  * Forks (forks.c). feed_take_any is feed_take for a batch that begins anywhere in the common start of a feed and one of
  * its branches: entries we hold are compared, and where one differs a branch is opened, the fork proven and kept.
  * `branch` says where the entries went, `is_forked` that a fork has become known by it. batch->branch is not used.
- * Fails as feed_take does; ERR_MISSING also when as many branches as are kept of one feed are here already.
+ * Fails as feed_take does; ERR_MISSING also when it parts from a branch after that has left branch 0 (from further back
+ * it has a place), and when as many branches as are kept of one feed are here already.
  */
 MUST_USE bool feed_take_any(struct store *store, const struct relationship_id *id, const struct batch *batch, unsigned *branch,
                             uint64_t *taken, bool *is_forked, struct err *e);
