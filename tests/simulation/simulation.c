@@ -4,6 +4,7 @@
  *
  *     simulation                  seeds 1 to 300, and some of them twice
  *     simulation FROM TO          those seeds; prints totals, and stops at the first that fails
+ *     simulation --list FROM TO   those seeds; names all that fail, without making them shorter
  *     simulation --show SEED      the whole transcript of one
  *
  * A seed that fails is made as short as it still fails, and its transcript printed.
@@ -67,14 +68,12 @@ static void shrink(struct foundings *foundings, const struct schedule *s, bool *
     free(without);
 }
 
-static void print_failure(struct foundings *foundings, const struct schedule *s, const struct outcome *failed)
+static void print_short(struct foundings *foundings, const struct schedule *s)
 {
     struct outcome outcome;
     bool *left_out = calloc(s->count, sizeof *left_out);
     size_t kept = 0;
     must(left_out);
-    printf("seed %" PRIu64 " fails at step %zu of %zu: %s\n", s->seed, failed->failed_at, s->count, failed->why);
-    (void)fflush(stdout);
     shrink(foundings, s, left_out);
     for (size_t i = 0; i < s->count; i++) kept += !left_out[i];
     printf("%zu of its steps are enough:\n", kept);
@@ -82,13 +81,16 @@ static void print_failure(struct foundings *foundings, const struct schedule *s,
     free(left_out);
 }
 
-static bool run_seed(struct foundings *foundings, uint64_t seed, struct totals *sum)
+static bool run_seed(struct foundings *foundings, uint64_t seed, bool is_shrunk, struct totals *sum)
 {
     struct schedule s;
     struct outcome outcome;
     schedule_draw(&s, seed);
     group_run(foundings, &s, NULL, NULL, &outcome);
-    if (!outcome.is_fine) print_failure(foundings, &s, &outcome);
+    if (!outcome.is_fine)
+        printf("seed %" PRIu64 " fails at step %zu of %zu: %s\n", seed, outcome.failed_at, s.count, outcome.why);
+    (void)fflush(stdout);
+    if (!outcome.is_fine && is_shrunk) print_short(foundings, &s);
     add(sum, &outcome.totals);
     schedule_wipe(&s);
     return outcome.is_fine;
@@ -126,7 +128,7 @@ static bool run_range(struct foundings *foundings, uint64_t from, uint64_t to, b
 {
     struct totals sum = {0};
     for (uint64_t seed = from; seed <= to; seed++) {
-        if (!run_seed(foundings, seed, &sum)) return false;
+        if (!run_seed(foundings, seed, true, &sum)) return false;
         if (is_short && seed % TWICE_EVERY == 0 && !run_twice(foundings, seed)) return false;
         if (is_short || (seed - from + 1) % 1000 != 0) continue;
         printf("up to %" PRIu64 ": ", seed);
@@ -136,6 +138,16 @@ static bool run_range(struct foundings *foundings, uint64_t from, uint64_t to, b
     printf("%" PRIu64 " to %" PRIu64 ": ", from, to);
     print_totals(&sum);
     return true;
+}
+
+static bool list_range(struct foundings *foundings, uint64_t from, uint64_t to)
+{
+    struct totals sum = {0};
+    bool is_fine = true;
+    for (uint64_t seed = from; seed <= to; seed++)
+        if (!run_seed(foundings, seed, false, &sum)) is_fine = false;
+    print_totals(&sum);
+    return is_fine;
 }
 
 int main(int argc, char **argv)
@@ -149,6 +161,8 @@ int main(int argc, char **argv)
         char *text = transcript_of(&foundings, strtoull(argv[2], NULL, 10), &len);
         (void)fwrite(text, 1, len, stdout);
         free(text);
+    } else if (argc == 4 && strcmp(argv[1], "--list") == 0) {
+        is_fine = list_range(&foundings, strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
     } else if (argc == 3) {
         is_fine = run_range(&foundings, strtoull(argv[1], NULL, 10), strtoull(argv[2], NULL, 10), false);
     } else {

@@ -355,6 +355,19 @@ bool truth_verify(struct truth *t, struct machine *m, char *why, size_t cap)
     return true;
 }
 
+/* " PARTY.BRANCH:SIZE/FORK ..." */
+static const char *feeds_words(const struct seen *s, char *out, size_t cap)
+{
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < s->feed_count && len < cap; i++) {
+        const struct seen_feed *f = &s->feeds[i];
+        len += (size_t)snprintf(out + len, cap - len, " %u.%u:%" PRIu64 "(%02x)", f->party, f->branch, f->size, f->root.bytes[0]);
+        if (f->fork_at != UINT64_MAX && len < cap) len += (size_t)snprintf(out + len, cap - len, "/%" PRIu64, f->fork_at);
+    }
+    return out;
+}
+
 bool truth_agree(struct truth *t, struct machine *machines, char *why, size_t cap)
 {
     const struct seen *first = NULL;
@@ -375,8 +388,11 @@ bool truth_agree(struct truth *t, struct machine *machines, char *why, size_t ca
                 return wrong(why, cap, "%s holds %" PRIu64 " of party %u, %s holds %" PRIu64, machines[which].code, one, p,
                              machines[m].code, other);
         }
-        if (first->frontier != s->frontier)
-            return wrong(why, cap, "%s and %s do not hold the same branches", machines[which].code, machines[m].code);
+        if (first->frontier != s->frontier) {
+            char one[200], other[200];
+            return wrong(why, cap, "%s and %s do not hold the same:%s and%s", machines[which].code, machines[m].code,
+                         feeds_words(first, one, sizeof one), feeds_words(s, other, sizeof other));
+        }
         if (!hash_equal(&first->state, &s->state))
             return wrong(why, cap, "%s and %s do not compute the same state", machines[which].code, machines[m].code);
     }
