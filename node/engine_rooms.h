@@ -16,6 +16,7 @@
 #define BATCH_ENTRIES 8192      /* asked for at once: few large commits */
 #define NEWS_BYTES (32 * 1024)  /* news that ride in the answer to a watch */
 #define PULLS_MAX 2             /* in flight on one dial: one is taken while the next is made */
+#define OWED_MS 30000            /* how often receipts are tried that a clock kept us from */
 #define FRUITLESS_MAX 3         /* rounds that brought nothing, before waiting for news */
 
 /* What we know of the other side in one relationship. */
@@ -35,6 +36,8 @@ struct engine {
     const struct world *world;
     uint64_t last_tag;
     bool is_stopping, is_started;
+    bool owes_receipts;            /* our clock kept us from signing: tried again from time to time */
+    uint64_t owed_ms;
     struct engine_counts counts;
     char failure[200];
     size_t dial_count;

@@ -534,7 +534,7 @@ static bool make_receipt(struct taking *t, const struct feed *feed, struct err *
 struct owing {
     struct plan plan; /* for which feed is our own */
     struct err *e;
-    bool is_fine;
+    bool is_fine, is_behind;
 };
 
 static bool make_owed(void *self, const struct feed *feed)
@@ -547,6 +547,7 @@ static bool make_owed(void *self, const struct feed *feed)
     o->is_fine = feed_receipt_make(home_store(o->plan.home), &o->plan.shared->id, feed, feed->edge.size,
                                    home_receipt_key(o->plan.home), &made, &late) ||
                  late.code == ERR_TIME || err_set(o->e, late.code, "%s", late.said);
+    if (late.code == ERR_TIME) o->is_behind = true;
     return o->is_fine;
 }
 
@@ -554,14 +555,18 @@ static bool make_all_owed(void *self, struct err *e)
 {
     struct owing *o = self;
     o->e = e;
+    o->is_behind = false;
     return feeds_each(home_store(o->plan.home), &o->plan.shared->id, find_own, &o->plan, e) &&
            feeds_each(home_store(o->plan.home), &o->plan.shared->id, make_owed, o, e) && o->is_fine;
 }
 
-bool exchange_owed_receipts(struct home *home, const struct shared *shared, struct err *e)
+bool exchange_owed_receipts(struct home *home, const struct relationship_id *id, bool *is_behind, struct err *e)
 {
-    struct owing o = {.plan = {.home = home, .shared = shared}, .is_fine = true};
-    return home_health(home) != HEALTH_FINE || store_transact(home_store(home), make_all_owed, &o, e);
+    struct shared shared = {.id = *id};
+    struct owing o = {.plan = {.home = home, .shared = &shared}, .is_fine = true};
+    bool is_fine = home_health(home) != HEALTH_FINE || store_transact(home_store(home), make_all_owed, &o, e);
+    if (is_behind) *is_behind = o.is_behind;
+    return is_fine;
 }
 
 /* Does what they send go on from something we hold? */

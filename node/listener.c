@@ -226,7 +226,7 @@ static bool on_frontier(struct engine *engine, struct visitor *v, struct reader 
     for (size_t i = 0; i < shared_count && is_fine; i++) {
         const struct shared *shared = shared_find(&v->list, &theirs[i].relationship);
         struct summary ours;
-        is_fine = exchange_owed_receipts(engine->home, shared, e) && showing_of(engine, shared, &ours, e);
+        is_fine = exchange_owed_receipts(engine->home, &shared->id, NULL, e) && showing_of(engine, shared, &ours, e);
         if (!is_fine) break;
         if (is_same_summary(&ours, &theirs[i])) {
             struct detail same = {.relationship = shared->id, .is_same = true};
