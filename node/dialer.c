@@ -182,7 +182,7 @@ static bool send_round(struct engine *engine, struct dial *d, struct err *e)
     if (!talks_renew(engine, d, e)) return false;
     d->state = DIAL_WORKING;
     for (size_t i = 0; i < d->talk_count; i++)
-        if (!exchange_owed_receipts(engine->home, &d->talks[i].shared, e)) return false;
+        if (!exchange_owed_receipts(engine->home, &d->talks[i].shared.id, NULL, e)) return false;
     bool is_fine = collect_receipts(engine, d, &receipts, &receipt_count, e) && engine_plain(engine, &plain, e);
     if (is_fine) {
         message_start(&plain, MESSAGE_FRONTIER, receipts, receipt_count, 3);

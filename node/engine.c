@@ -87,6 +87,30 @@ void engine_say_no_receipt(struct engine *engine, const char *from, const struct
 {
     if (taken->no_receipt.code == ERR_NONE) return;
     engine_say(engine, TROUBLE, "partner=%s gets no receipt: %s; %s", from, taken->no_receipt.said, taken->no_receipt.next);
+    engine->owes_receipts = true;
+    engine->owed_ms = engine_now(engine) + OWED_MS;
+}
+
+static bool pay_receipts(void *self, const struct relationship_id *id)
+{
+    struct engine *engine = self;
+    struct err e = {0};
+    bool is_behind = false;
+    if (!exchange_owed_receipts(engine->home, id, &is_behind, &e)) engine_say(engine, TROUBLE, "receipts trouble=\"%s\"", e.said);
+    if (is_behind) engine->owes_receipts = true;
+    return true;
+}
+
+/* A clock that was set right: whoever waits for our receipts gets them now, though nothing else is new. */
+static void engine_pay_receipts(struct engine *engine)
+{
+    struct err e = {0};
+    if (!engine->owes_receipts || engine_now(engine) < engine->owed_ms) return;
+    engine->owes_receipts = false;
+    engine->owed_ms = engine_now(engine) + OWED_MS;
+    if (!relationships_each(home_store(engine->home), pay_receipts, engine, &e))
+        engine_say(engine, TROUBLE, "receipts trouble=\"%s\"", e.said);
+    engine_news(engine);
 }
 
 /* The setting that stands as long as a counterpart computed another state from the same entries. */
@@ -169,6 +193,7 @@ static void engine_timer(struct engine *engine)
 {
     if (engine_now(engine) - engine->looked_ms >= LOOK_MS) engine_look_at_home(engine); /* it may have been removed */
     if (engine->is_stopping) return;
+    engine_pay_receipts(engine);
     listener_timer(engine);
     dialer_timer(engine);
 }

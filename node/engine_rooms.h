@@ -18,6 +18,7 @@
 #define NEWS_BYTES (32 * 1024)  /* news that ride in the answer to a watch */
 #define PULLS_MAX 2             /* in flight on one dial: one is taken while the next is made */
 #define REFUSED_SAY_MS 1000     /* strangers' frames are told of at most so often */
+#define OWED_MS 30000            /* how often receipts are tried that a clock kept us from */
 #define FRUITLESS_MAX 3         /* rounds that brought nothing, before waiting for news */
 
 /* What we know of the other side in one relationship. */
@@ -37,6 +38,8 @@ struct engine {
     const struct world *world;
     uint64_t last_tag;
     bool is_stopping, is_started;
+    bool owes_receipts;            /* our clock kept us from signing: tried again from time to time */
+    uint64_t owed_ms;
     struct engine_counts counts;
     uint64_t looked_ms;       /* at the home */
     struct err home_trouble;

@@ -533,7 +533,7 @@ struct owing {
     struct home *home;
     const struct shared *shared;
     struct err *e;
-    bool is_fine;
+    bool is_fine, is_behind;
 };
 
 static bool make_owed(void *self, const struct feed *feed)
@@ -547,6 +547,7 @@ static bool make_owed(void *self, const struct feed *feed)
     o->is_fine = feed_receipt_make(home_store(o->home), &o->shared->id, feed, feed->edge.size,
                                    home_receipt_key(o->home), &made, &late) ||
                  late.code == ERR_TIME || err_set(o->e, late.code, "%s", late.said);
+    if (late.code == ERR_TIME) o->is_behind = true;
     return o->is_fine;
 }
 
@@ -554,13 +555,17 @@ static bool make_all_owed(void *self, struct err *e)
 {
     struct owing *o = self;
     o->e = e;
+    o->is_behind = false;
     return feeds_each(home_store(o->home), &o->shared->id, make_owed, o, e) && o->is_fine;
 }
 
-bool exchange_owed_receipts(struct home *home, const struct shared *shared, struct err *e)
+bool exchange_owed_receipts(struct home *home, const struct relationship_id *id, bool *is_behind, struct err *e)
 {
-    struct owing o = {.home = home, .shared = shared, .is_fine = true};
-    return home_health(home) != HEALTH_FINE || store_transact(home_store(home), make_all_owed, &o, e);
+    struct shared shared = {.id = *id};
+    struct owing o = {.home = home, .shared = &shared, .is_fine = true};
+    bool is_fine = home_health(home) != HEALTH_FINE || store_transact(home_store(home), make_all_owed, &o, e);
+    if (is_behind) *is_behind = o.is_behind;
+    return is_fine;
 }
 
 /*
@@ -614,8 +619,14 @@ static bool take(void *self, struct err *e)
     if (!goes_on) return true;
     struct batch batch = {.log_key = &m->log_key, .from = m->from, .entries = t->entries,
                           .entry_count = t->entry_count, .head = &m->head,
-                          .proof = m->from + t->entry_count < m->head.size ? &m->proof : NULL};
-    if (!feed_take_any(store, &t->shared->id, &batch, &branch, &t->out->entries, &t->out->is_forked, e)) return false;
+                          .proof = m->from + t->entry_count < m->head.size ? &m->proof : NULL, .root_at = &m->root_at};
+    struct err missing = {0};
+    if (!feed_take_any(store, &t->shared->id, &batch, &branch, &t->out->entries, &t->out->is_forked, &missing)) {
+        if (missing.code != ERR_MISSING || m->from == 0) return err_set(e, missing.code, "%s", missing.said);
+        t->out->is_wanted = true; /* it parts from a branch: from further back it has a place */
+        t->out->want_from = m->from / 2;
+        return true;
+    }
     if (t->out->entries > 0 && !record_fold(store, &t->shared->id, e)) return false;
     if (!feed_load(store, &t->shared->id, &m->log_key, branch, &feed, e)) return false;
     t->out->held = feed.edge.size;

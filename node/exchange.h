@@ -90,15 +90,10 @@ struct taken {
 MUST_USE bool exchange_take(struct home *home, const struct shared *shared, const struct message_batch *batch,
                             struct batch_scratch *scratch, struct taken *out, struct err *e);
 /*
- * Makes the receipts still owed for the counterparts' feeds of a relationship: what came while we could sign none (a
- * restored home, a clock that was behind) has them late. Fails: ERR_DISK ...; ERR_TIME is passed over.
- */
-MUST_USE bool exchange_owed_receipts(struct home *home, const struct shared *shared, struct err *e);
-/*
  * Makes the receipts still owed in a relationship: what came while we could sign none (a restored home, a clock that was
- * behind) gets them late. Fails: ERR_DISK ...; a clock that is still behind is passed over.
+ * behind) gets them late. `is_behind` (may be NULL): the clock still is, and they stay owed. Fails: ERR_DISK ...
  */
-MUST_USE bool exchange_owed_receipts(struct home *home, const struct shared *shared, struct err *e);
+MUST_USE bool exchange_owed_receipts(struct home *home, const struct relationship_id *id, bool *is_behind, struct err *e);
 /* Keeps what verifies of receipts; others are passed over. `new_count` may be NULL. */
 MUST_USE bool exchange_take_receipts(struct home *home, const struct shared_list *list, const struct message_receipt *receipts,
                                      size_t count, size_t *new_count, struct err *e);

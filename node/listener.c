@@ -276,7 +276,7 @@ static bool on_frontier(struct engine *engine, struct visitor *v, struct reader 
     for (size_t i = 0; i < shared_count && is_fine; i++) {
         const struct shared *shared = shared_find(&v->list, &theirs[i].relationship);
         struct summary ours;
-        is_fine = exchange_owed_receipts(engine->home, shared, e) && showing_of(engine, shared, &ours, e);
+        is_fine = exchange_owed_receipts(engine->home, &shared->id, NULL, e) && showing_of(engine, shared, &ours, e);
         if (!is_fine) break;
         if (is_same_summary(&ours, &theirs[i])) {
             struct detail same = {.relationship = shared->id, .is_same = true};
@@ -363,6 +363,8 @@ static bool on_push(struct engine *engine, struct visitor *v, struct reader *r, 
                    (unsigned long long)taken.entries);
     if (taken.entries > 0) (void)engine_write_seals(engine);
     if (shared && !showing_of(engine, shared, &ours, e)) return false;
+    /* A restored home has to hear that they hold no more of ours: without a state to compare with they ask in full. */
+    if (shared && home_waits_for(engine->home, &shared->id, shared->code)) ours.state = (struct hash){0};
     if (!engine_plain(engine, &plain, e)) return false;
     message_start(&plain, MESSAGE_PUSH, &taken.receipt, taken.receipt_count, 3);
     write_u64(&plain, status);

@@ -88,6 +88,7 @@ struct batch {
     size_t entry_count;
     const struct head *head;
     const struct merkle_proof *proof; /* consistency from + entry_count -> head; NULL when the batch reaches the head */
+    const struct hash *root_at;       /* feed_take_any: of the first `from` entries: which branch it goes on; NULL: any */
 };
 MUST_USE bool feed_take(struct store *store, const struct relationship_id *id, const struct batch *batch, uint64_t *taken, struct err *e);
 
@@ -127,7 +128,8 @@ MUST_USE bool successors_each(struct store *store, const struct relationship_id 
  * its branches: entries we hold are compared, and where one differs a branch is opened, the fork proven and kept.
  * A feed that is not known yet is taken in when its first entry shows it to be a party's successor feed.
  * `branch` says where the entries went, `is_forked` that a fork has become known by it. batch->branch is not used.
- * Fails as feed_take does; ERR_MISSING also when as many branches as are kept of one feed are here already.
+ * Fails as feed_take does; ERR_MISSING also when it parts from a branch after that has left branch 0 (from further back
+ * it has a place), and when as many branches as are kept of one feed are here already.
  */
 MUST_USE bool feed_take_any(struct store *store, const struct relationship_id *id, const struct batch *batch, unsigned *branch,
                             uint64_t *taken, bool *is_forked, struct err *e);

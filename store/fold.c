@@ -194,9 +194,12 @@ static const char *envelope_trouble(const struct fold *fold, const struct header
 
 enum met { MET, NOT_YET, BACKWARDS, MET_FAILED };
 
-/* Does the branch in `slot` hold the first `size` entries with that root? */
-static enum met branch_meets(struct fold *fold, const struct fold_feed *slot, const struct front_row *row,
-                             struct err *e)
+/*
+ * Does the branch in `slot` hold the first `size` entries with that root? What comes after a fork is not folded into
+ * anything; what comes before, in branch 0, must be: it can be referred to.
+ */
+static enum met branch_meets(struct fold *fold, const struct fold_feed *slot, uint64_t main_folded,
+                             const struct front_row *row, struct err *e)
 {
     const struct feed *feed = &slot->feed;
     struct hash root = feed->root;
@@ -206,18 +209,21 @@ static enum met branch_meets(struct fold *fold, const struct fold_feed *slot, co
         if (!merkle_root_at(feed_nodes(&nodes), row->size, &root, e)) return MET_FAILED;
     }
     if (!hash_equal(&root, &row->root)) return NOT_YET;
-    return row->size <= feed->folded || row->size > feed->fork_at ? MET : NOT_YET;
+    if (row->size > feed->fork_at) return main_folded >= feed->fork_at ? MET : NOT_YET;
+    return row->size <= feed->folded ? MET : NOT_YET;
 }
 
 /* Which slot meets a row of a front: matched by key, size and root. What branches have in common is branch 0's. */
 static enum met row_meets(struct fold *fold, const struct front_row *row, size_t *at, struct err *e)
 {
-    for (size_t n = 0; n < fold->feed_count; n++) {
+    uint64_t main_folded = 0;
+    for (size_t n = 0; n < fold->feed_count; n++) { /* a key's branch 0 comes before its others */
         const struct feed *feed = &fold->feeds[n]->feed;
         if (!key_public_equal(&feed->log_key, &row->log_key)) continue;
+        if (feed->branch == 0) main_folded = feed->folded;
         if (feed->branch == 0 && row->size < fold->at->seen[n]) return BACKWARDS;
         if (feed->branch != 0 && row->size <= feed->branch_from) continue;
-        enum met met = branch_meets(fold, fold->feeds[n], row, e);
+        enum met met = branch_meets(fold, fold->feeds[n], main_folded, row, e);
         *at = n;
         if (met != NOT_YET) return met;
     }

@@ -147,60 +147,94 @@ static bool take_into(struct store *store, const struct relationship_id *id, con
     return feed_take(store, id, &rest, taken, e);
 }
 
-/* The batch leaves branch 0 at `common`: it goes into the branch that goes on with it, or a new one. */
-static bool take_branch(struct store *store, const struct relationship_id *id, const struct batch *batch,
-                        const struct feed *main, size_t common, unsigned *branch, uint64_t *taken, struct err *e)
+/* Does the batch begin with what the branch holds so far, and is its head none of another branch? */
+static bool joins(struct store *store, const struct relationship_id *id, const struct batch *batch,
+                  const struct feed *feed, bool *begins, bool *has_head, struct err *e)
 {
-    uint64_t at = batch->from + common;
-    for (*branch = 1; *branch < BRANCHES_MAX; (*branch)++) {
-        struct feed other;
-        struct err missing = {0};
-        size_t same = 0;
-        struct batch rest = *batch;
-        rest.from = at;
-        rest.entries += common;
-        rest.entry_count -= common;
-        if (!feed_load(store, id, batch->log_key, *branch, &other, &missing)) {
-            if (missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
-            return branch_open(store, id, main, *branch, at, e) &&
-                   take_into(store, id, batch, *branch, common, taken, e);
-        }
-        if (other.branch_from != at) continue;
-        if (!common_count(store, id, &rest, &other, &same, e)) return false;
-        if (same == rest.entry_count || rest.from + same == other.edge.size)
-            return take_into(store, id, batch, *branch, common, taken, e);
+    struct hash root;
+    struct feed_nodes nodes = feed_nodes_of(store, id, feed);
+    *begins = *has_head = batch->from <= feed->edge.size;
+    if (!*begins) return true;
+    if (batch->root_at) {
+        if (!merkle_root_at(feed_nodes(&nodes), batch->from, &root, e)) return false;
+        *begins = *has_head = hash_equal(&root, batch->root_at);
     }
-    /* Not the fault of whoever brings it: it is passed over like entries that join on to nothing. */
-    return err_set(e, ERR_MISSING, "a feed has parted more often than the %d branches that are kept", BRANCHES_MAX);
+    if (!*begins || batch->head->size > feed->edge.size) return true;
+    if (!merkle_root_at(feed_nodes(&nodes), batch->head->size, &root, e)) return false;
+    *has_head = hash_equal(&root, &batch->head->root);
+    return true;
+}
+
+/* Where a batch may go. */
+struct placing {
+    unsigned branch_count;
+    bool is_in_main;  /* it begins as branch 0 does ... */
+    struct feed main;
+    size_t common;    /* ... and goes on so for this many entries */
+};
+
+/* The branch that holds the batch or that it goes on with; false in `is_placed` when it parts from all. */
+static bool find_branch(struct store *store, const struct relationship_id *id, const struct batch *batch,
+                        struct placing *p, unsigned *branch, bool *is_placed, struct err *e)
+{
+    *is_placed = false;
+    for (unsigned b = 0; b < BRANCHES_MAX && !*is_placed; b++) {
+        struct feed feed;
+        struct err missing = {0};
+        size_t common = 0;
+        bool begins = false, has_head = false;
+        if (!feed_load(store, id, batch->log_key, b, &feed, &missing))
+            return missing.code == ERR_MISSING && b > 0 ? true : err_set(e, missing.code, "%s", missing.said);
+        p->branch_count = b + 1;
+        if (!joins(store, id, batch, &feed, &begins, &has_head, e)) return false;
+        if (!begins) continue;
+        if (!common_count(store, id, batch, &feed, &common, e)) return false;
+        *is_placed = has_head && (common == batch->entry_count || batch->from + common == feed.edge.size);
+        if (*is_placed) *branch = b;
+        if (b > 0) continue;
+        p->is_in_main = true;
+        p->main = feed;
+        p->common = common;
+    }
+    return true;
+}
+
+/* May one more branch be kept of this party's feeds? */
+static bool has_room(struct store *store, const struct relationship_id *id, unsigned party, bool *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, store, QUERY_feeds_of_party, e,
+                                   BINDS(bind_blob(relationship_span(id)), bind_number(party)));
+    *out = found == FOUND && rows_number(&rows, 0) < FEEDS_OF_PARTY_MAX;
+    return found != FOUND_FAILED;
 }
 
 bool feed_take_any(struct store *store, const struct relationship_id *id, const struct batch *batch, unsigned *branch,
                    uint64_t *taken, bool *is_forked, struct err *e)
 {
-    struct feed main;
+    struct placing p = {0};
+    bool is_placed = false;
     struct err missing = {0};
-    size_t common = 0;
     *branch = 0;
+    *taken = 0;
     *is_forked = false;
-    if (!feed_load(store, id, batch->log_key, 0, &main, &missing)) {
-        if (missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
-        if (!successor_introduce(store, id, batch, e) || !feed_load(store, id, batch->log_key, 0, &main, e))
-            return false;
-    }
-    if (batch->from > main.edge.size) {
-        /* it can only go on with a branch */
-        struct feed other;
-        for (unsigned b = 1; b < BRANCHES_MAX; b++) {
-            if (!feed_load(store, id, batch->log_key, b, &other, &missing)) break;
-            if (batch->from >= other.branch_from && batch->from <= other.edge.size) {
-                *branch = b;
-                return take_into(store, id, batch, b, 0, taken, e);
-            }
-        }
-    }
-    if (batch->from < main.edge.size && !common_count(store, id, batch, &main, &common, e)) return false;
-    if (batch->from + common >= main.edge.size || common == batch->entry_count)
-        return take_into(store, id, batch, 0, 0, taken, e);
-    return take_branch(store, id, batch, &main, common, branch, taken, e) &&
+    if (!feed_load(store, id, batch->log_key, 0, &p.main, &missing) &&
+        (missing.code != ERR_MISSING || !successor_introduce(store, id, batch, &missing)))
+        return err_set(e, missing.code, "%s", missing.said);
+    if (!find_branch(store, id, batch, &p, branch, &is_placed, e)) return false;
+    if (is_placed)
+        return take_into(store, id, batch, *branch, 0, taken, e) &&
+               (*branch == 0 || fork_prove(store, id, batch->log_key, *branch, is_forked, e));
+    if (!p.is_in_main)
+        return err_set(e, ERR_MISSING, "the entries from %llu on part from a branch, or join on to nothing",
+                       (unsigned long long)batch->from);
+    if (p.common == batch->entry_count) return true; /* another head over what we hold: the entry that differs comes yet */
+    /* Not the fault of whoever brings it: it is passed over like entries that join on to nothing. */
+    if (!has_room(store, id, p.main.party, &is_placed, e)) return false;
+    if (p.branch_count == BRANCHES_MAX || !is_placed)
+        return err_set(e, ERR_MISSING, "a feed has parted more often than the %d branches that are kept", BRANCHES_MAX);
+    *branch = p.branch_count;
+    return branch_open(store, id, &p.main, *branch, batch->from + p.common, e) &&
+           take_into(store, id, batch, *branch, p.common, taken, e) &&
            fork_prove(store, id, batch->log_key, *branch, is_forked, e);
 }

@@ -417,7 +417,8 @@ bool stage_marker_keeps_promises(const struct stage *promised, uint64_t at, stru
     for (size_t i = 0; i < promised->promise_count; i++) {
         const struct promise *p = &promised->promises[i];
         if (p->node != node || p->at > at || !p->is_sent || p->held.is_receipt) continue;
-        const struct marker_feed *home = marker_find(&pair.home, &p->held.id), *mirror = marker_find(&pair.mirror, &p->held.id);
+        const struct marker_feed *home = marker_find(&pair.home, &p->held.id, &p->held.log_key),
+                                 *mirror = marker_find(&pair.mirror, &p->held.id, &p->held.log_key);
         if (!home || home->size < p->held.size || !mirror || mirror->size < p->held.size)
             return err_set(e, ERR_CONFLICT, "sent %llu entries, the markers name %llu and %llu", (unsigned long long)p->held.size,
                            (unsigned long long)(home ? home->size : 0), (unsigned long long)(mirror ? mirror->size : 0));
