@@ -185,6 +185,7 @@ static size_t ignored_at(span text)
     };
     uint8_t c = text.at[0];
     if (c == ' ' || (c >= '\t' && c <= '\r') || c == '>' || c == '-') return 1;
+    if (c != 0xc2 && c != 0xe2 && c != 0xef) return 0; /* nothing invisible starts otherwise */
     for (size_t i = 0; i < sizeof invisible / sizeof invisible[0]; i++) {
         span rest = text, start = {0}, character = span_text(invisible[i]);
         if (span_take(&rest, character.len, &start) && span_equal(start, character))

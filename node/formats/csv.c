@@ -89,6 +89,10 @@ static bool keep_cell_text(struct csv_table *csv, span cell, struct csv_cell_at 
     if (cell.len && cell.at[0] == '\'' && is_formula(cell)) (void)!span_take(&cell, 1, &apostrophe);
     size_t start = csv->text.len;
     if (!buffer_reserve(&csv->text, start + cell.len + 1, NULL)) return false;
+    if (cell.len && !memchr(cell.at, '\r', cell.len)) { /* nearly always: as it stands */
+        if (!buffer_put(&csv->text, cell, NULL)) return false;
+        cell = (span){0};
+    }
     while (span_take(&cell, 1, &byte)) {
         bool is_break = byte.at[0] == '\r';
         if (is_break && cell.len && cell.at[0] == '\n') continue;
