@@ -252,6 +252,18 @@ bool home_log_key(struct home *home, const struct relationship_id *id,
     return is_open;
 }
 
+/*
+ * Was a join broken off between making the key and keeping the relationship? Then nothing was said with it. One of a
+ * relationship that the marker knows, in a database that was put back, is none.
+ */
+static bool log_key_is_left_over(struct home *home, const struct relationship_id *id)
+{
+    OWNED_BUFFER note = {0};
+    struct err why = {0};
+    return !log_key_find(home, id) && !marker_find(&home->own, id) &&
+           !relationship_own_certificate(home->store, id, &note, &why) && why.code == ERR_MISSING;
+}
+
 bool home_log_key_make(struct home *home, const struct relationship_id *id,
                        const struct signing_key **out, struct err *e)
 {
@@ -261,7 +273,9 @@ bool home_log_key_make(struct home *home, const struct relationship_id *id,
     log_key_name(id, name, sizeof name);
     (void)file_path(path, home->path, name);
     const struct world *world = home->world;
-    if (world->files->identity(world->self, path, &there, &missing)) {
+    bool is_there = world->files->identity(world->self, path, &there, &missing);
+    if (is_there && log_key_is_left_over(home, id)) return home_log_key(home, id, out, e);
+    if (is_there) {
         (void)err_set(e, ERR_CONFLICT, "there is a log key for this relationship already: %s",
                       path);
         return err_next(e, "if it is left from a join that failed and nothing was said with it, "

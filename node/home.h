@@ -51,7 +51,10 @@ const struct signing_key *home_receipt_key(const struct home *home);
 const struct transport_key *home_transport_key(const struct home *home);
 /* Opens the log key of a relationship; borrowed from the home. Fails: ERR_MISSING, ERR_CORRUPT, ERR_REFUSED. */
 MUST_USE bool home_log_key(struct home *home, const struct relationship_id *id, const struct signing_key **out, struct err *e);
-/* Makes and stores a new log key for a relationship. Fails: ERR_CONFLICT (there is one), ERR_DISK. */
+/*
+ * Makes and stores a new log key for a relationship; one left by a join that was broken off, with which nothing was said,
+ * is taken. Fails: ERR_CONFLICT (there is one), ERR_DISK.
+ */
 MUST_USE bool home_log_key_make(struct home *home, const struct relationship_id *id, const struct signing_key **out, struct err *e);
 
 /* Writes our certificate with the log key of a relationship, which is then kept in the store. Fails: as home_log_key and home_keys. */
