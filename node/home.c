@@ -115,10 +115,29 @@ bool home_log_key(struct home *home, const struct relationship_id *id,
     return !is_begun || key_public_equal(signing_key_public(*out), &own.log_key) || lost_log_key(e);
 }
 
+/*
+ * Was a join broken off between making the key and keeping the relationship? Then nothing was said with it. One of a
+ * relationship that the marker knows, in a database that was put back, is none.
+ */
+static bool log_key_is_left_over(struct home *home, const struct relationship_id *id)
+{
+    OWNED_BUFFER note = {0};
+    struct err why = {0};
+    for (size_t i = 0; i < home->written.feed_count; i++)
+        if (span_equal(relationship_span(&home->written.feeds[i].relationship), relationship_span(id))) return false;
+    return !keyring_has_log_key(&home->keys, id, 0) &&
+           !relationship_own_certificate(home->store, id, &note, &why) && why.code == ERR_MISSING;
+}
+
 bool home_log_key_make(struct home *home, const struct relationship_id *id, unsigned ordinal,
                        const struct signing_key **out, struct err *e)
 {
-    return keyring_log_key_make(&home->keys, id, ordinal, out, e);
+    struct err there = {0};
+    if (keyring_log_key_make(&home->keys, id, ordinal, out, &there)) return true;
+    if (there.code == ERR_CONFLICT && ordinal == 0 && log_key_is_left_over(home, id))
+        return keyring_log_key(&home->keys, id, 0, out, e);
+    if (e) *e = there;
+    return false;
 }
 
 void home_log_key_unmake(struct home *home, const struct relationship_id *id, unsigned ordinal)

@@ -54,7 +54,10 @@ const struct transport_key *home_transport_key(const struct home *home);
  * was begun by a home of ours that is lost), ERR_CORRUPT, ERR_REFUSED.
  */
 MUST_USE bool home_log_key(struct home *home, const struct relationship_id *id, const struct signing_key **out, struct err *e);
-/* Makes and stores a log key for our first feed in a relationship (`ordinal` 0) or a later one. Fails: ERR_CONFLICT (there is one), ERR_DISK. */
+/*
+ * Makes and stores a log key for our first feed in a relationship (`ordinal` 0) or a later one; one that is left over from a
+ * join that was broken off, with which nothing was said, is taken. Fails: ERR_CONFLICT (there is one), ERR_DISK.
+ */
 MUST_USE bool home_log_key_make(struct home *home, const struct relationship_id *id, unsigned ordinal, const struct signing_key **out, struct err *e);
 
 /* Writes our certificate with the log key of one of our feeds in a relationship. Fails: as home_log_key and home_keys. */

@@ -190,6 +190,11 @@ static bool log_key_keep(struct keyring *ring, const struct relationship_id *id,
     return true;
 }
 
+bool keyring_has_log_key(struct keyring *ring, const struct relationship_id *id, unsigned ordinal)
+{
+    return log_key_find(ring, id, ordinal) != NULL;
+}
+
 bool keyring_log_key(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
                      const struct signing_key **out, struct err *e)
 {

@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 
-from common import Group, claim, count, is_alive, log_of, open_relationship, program, run_raw, skip, told, verify, wait_for, \
+from common import Group, claim, count, is_alive, log_of, open_relationship, program, run_raw, skip, verify, wait_for, \
     wait_in_step
 
 LIBRARIES = ("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1", "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",

@@ -133,7 +133,7 @@ def check_taken_away(work):
 
 
 def main():
-    rounds, processes, frozen_s, random = count(1, 3), count(2, 32), count(3, 1), chance()
+    rounds, processes, frozen_s, random = count(1, 2), count(2, 32), count(3, 1), chance()
     group = Group("ACME", "BOLT")
     with group as (acme, bolt):
         acme.start()

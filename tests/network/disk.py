@@ -11,7 +11,6 @@ import os
 import resource
 import shutil
 import subprocess
-import tempfile
 
 from common import Failed, Group, claim, count, is_alive, log_of, need, open_relationship, skip, table, titles_of, told, \
     verify, wait_for, wait_in_step

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 
-from common import Failed, Group, chance, claim, count, invite, is_alive, log_of, open_relationship, skip, verify, \
+from common import Failed, Group, chance, claim, count, is_alive, log_of, open_relationship, skip, verify, \
     wait_for
 from relay import place_of
 

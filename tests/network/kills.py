@@ -57,7 +57,7 @@ class Campaign:
     # ---- killing
 
     def moment_s(self, name):
-        return self.random.random() * 1.2 * self.usual_s.get(name, 0.1)
+        return self.random.random() * 1.6 * self.usual_s.get(name, 0.1)
 
     def run_and_kill(self, side, name, *words, stdin=None):
         """Gives the answer when it ended well before, None when it was killed; raises when it failed."""
