@@ -24,7 +24,7 @@ struct group {
     struct machine machines[PARTIES_MOST];
     struct disk *backups[PARTIES_MOST];
     struct disk *twin; /* the liar's other history */
-    bool has_touched[PARTIES_MOST], has_trouble[PARTIES_MOST], was_ahead[PARTIES_MOST];
+    bool has_touched[PARTIES_MOST], has_trouble[PARTIES_MOST], was_ahead[PARTIES_MOST], has_reached[PARTIES_MOST];
     struct relationship_id id;
     struct wires *wires;
     struct truth *truth;
@@ -342,6 +342,33 @@ static bool drain(struct group *g)
     return look(g);
 }
 
+/* Who recovers must hear from everybody: where two do not reach each other, a person gives an address. */
+struct address_put {
+    struct group *g;
+    unsigned from, to;
+};
+static bool put_address(void *self, struct err *e)
+{
+    const struct address_put *a = self;
+    char address[16];
+    return contact_put(home_store(a->g->machines[a->from].home), &a->g->id, a->g->machines[a->to].code,
+                       wires_address(a->to, address), NULL, NULL, e);
+}
+
+static void reach_everybody(struct group *g, unsigned who)
+{
+    struct err e = {0};
+    if (!g->machines[who].home || home_health(g->machines[who].home) != HEALTH_RECOVERING || g->has_reached[who]) return;
+    g->has_reached[who] = true;
+    for (unsigned m = 0; m < g->count; m++) {
+        struct address_put a = {g, who, m};
+        if (m != who && home_waits_for(g->machines[who].home, &g->id, g->machines[m].code) &&
+            !store_transact(home_store(g->machines[who].home), put_address, &a, &e))
+            (void)fail(g, "%s cannot keep an address: %s", g->machines[who].code, e.said);
+    }
+    wires_wrote(g->wires, who);
+}
+
 static void raise_all(struct group *g)
 {
     wires_heal(g->wires);
@@ -350,6 +377,7 @@ static void raise_all(struct group *g)
         machine_drift(&g->machines[m], 0);
         start(g, m);
         adopt(g, m);
+        if (g->schedule->topology == TOPOLOGY_STAR) reach_everybody(g, m);
         if (!g->machines[m].engine && !is_liar(g, m) && g->out->is_fine)
             (void)fail(g, "%s cannot be brought up: %s", g->machines[m].code,
                        g->machines[m].home ? home_health_words(g->machines[m].home) : "no home");
@@ -365,6 +393,7 @@ static void set_clocks(struct group *g)
         struct err e = {0};
         machine->ahead_ms = 0;
         if (!g->was_ahead[m] || is_liar(g, m) || !machine->home || home_health(machine->home) != HEALTH_FINE) continue;
+        if (truth_sees_fork(g->truth, m)) continue; /* its own feed may rest on the fork: then it can announce no key */
         bool is_renewed = home_receipt_key_renew(machine->home, &e) && pairing_announce(machine->home, &asker, &g->id, &e);
         if (!is_renewed) {
             (void)fail(g, "%s cannot renew its receipt key: %s", machine->code, e.said);
@@ -398,6 +427,7 @@ static bool come_in_step(struct group *g)
     for (uint64_t until = g->around.now_ms + HEALING_MS; g->around.now_ms < until;) {
         if (!drain(g)) return false;
         set_clocks(g);
+        if (!drain(g)) return false;
         if (is_in_step(g) || !g->out->is_fine) return g->out->is_fine;
         raise_all(g);
         wait_ms(g, 1000);

@@ -12,6 +12,7 @@
 #include "tests/simulation/group.h"
 
 #include <inttypes.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,6 +157,8 @@ int main(int argc, char **argv)
     struct err e = {0};
     bool is_fine = true;
     must(crypto_start(&e));
+    /* one thread: SQLite need not guard against others, nor count its memory */
+    must(sqlite3_config(SQLITE_CONFIG_SINGLETHREAD) == SQLITE_OK && sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) == SQLITE_OK);
     if (argc == 3 && strcmp(argv[1], "--show") == 0) {
         size_t len = 0;
         char *text = transcript_of(&foundings, strtoull(argv[2], NULL, 10), &len);
