@@ -26,7 +26,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
         must_say_why(&e);
         return 0;
     }
-    for (size_t i = 0; i < marker.feed_count; i++) must(marker_find(&marker, &marker.feeds[i].relationship));
+    for (size_t i = 0; i < marker.feed_count; i++)
+        must(marker_find(&marker, &marker.feeds[i].relationship, &marker.feeds[i].log_key) == &marker.feeds[i]);
     must(marker_equal(&marker, &marker) && !marker_ahead(&marker, &marker));
     must(marker_judge(&marker, &marker, &marker) == HEALTH_FINE);
     must(marker_write(&marker, &again, NULL));

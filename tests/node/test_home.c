@@ -693,12 +693,12 @@ static void a_log_key_left_by_a_join_that_was_killed_is_taken(void **state)
     const struct signing_key *key = NULL;
     init_home("acme", &acme);
     struct home *killed = open_home("acme");
-    worked(home_log_key_make(killed, &id, &key, &scene.e));
+    worked(home_log_key_make(killed, &id, 0, &key, &scene.e));
     home_close(killed);
 
     struct home *home = open_home("acme");
-    worked(home_log_key_make(home, &id, &key, &scene.e));
-    assert_false(home_log_key_make(home, &id, &key, &scene.e)); /* now it is in use */
+    worked(home_log_key_make(home, &id, 0, &key, &scene.e));
+    assert_false(home_log_key_make(home, &id, 0, &key, &scene.e)); /* now it is in use */
     assert_int_equal(scene.e.code, ERR_CONFLICT);
     home_close(home);
 }
@@ -713,7 +713,7 @@ static void a_log_key_that_has_said_something_is_never_made_anew(void **state)
     home_close(home);
 
     home = open_home("acme");
-    assert_false(home_log_key_make(home, &id, &key, &scene.e));
+    assert_false(home_log_key_make(home, &id, 0, &key, &scene.e));
     assert_int_equal(scene.e.code, ERR_CONFLICT);
     home_close(home);
 }

@@ -113,13 +113,24 @@ static void wrote(struct making *f)
     settle(f);
 }
 
-static void confirm_all(struct making *f)
+static void confirm(struct making *f, unsigned m, unsigned other)
 {
     struct err e = {0};
-    for (unsigned m = 0; m < f->count; m++)
-        for (unsigned o = 0; o < f->count; o++)
-            if (o != m)
-                worked(pairing_confirm(f->machines[m].home, &founder, &f->out->id, f->machines[o].code, CHECK_VOICE, &e), &e);
+    worked(pairing_confirm(f->machines[m].home, &founder, &f->out->id, f->machines[other].code, CHECK_VOICE, &e), &e);
+}
+
+/* The opener and each of the others, then the others one another, whom the opener has introduced by then. */
+static void confirm_all(struct making *f)
+{
+    for (unsigned m = 1; m < f->count; m++) {
+        confirm(f, 0, m);
+        confirm(f, m, 0);
+    }
+    wrote(f);
+    wrote(f);
+    for (unsigned m = 1; m < f->count; m++)
+        for (unsigned o = 1; o < f->count; o++)
+            if (o != m) confirm(f, m, o);
     wrote(f);
 }
 
