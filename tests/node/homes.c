@@ -106,7 +106,9 @@ static bool copy_entry(void *self, uint64_t index, const struct stored_entry *en
 static bool take_carried(void *self, struct err *e)
 {
     struct carried *carried = self;
-    return feed_take(carried->to, carried->id, &carried->batch, &carried->taken, e) &&
+    unsigned branch = 0;
+    bool is_forked = false;
+    return feed_take_any(carried->to, carried->id, &carried->batch, &branch, &carried->taken, &is_forked, e) &&
            record_fold(carried->to, carried->id, e);
 }
 
@@ -122,20 +124,20 @@ static bool note_feed(void *self, const struct feed *feed)
     return true;
 }
 
-/* Takes over one feed; says how many entries were new. */
+/* Takes over one feed, if its party is known; says how many entries were new. */
 static uint64_t carry_feed(struct store *from, struct store *to, const struct relationship_id *id,
-                           const struct feed *held)
+                           const struct feed *source)
 {
     static struct carried carried;
-    struct feed source = {0};
-    if (!feed_load(from, id, &held->log_key, 0, &source, &scene.e)) return 0;
-    if (source.edge.size <= held->edge.size) return 0;
+    struct feed held = {0};
+    if (!feed_load(to, id, &source->log_key, 0, &held, &scene.e) && source->ordinal == 0) return 0;
+    if (source->edge.size <= held.edge.size) return 0;
     carried = (struct carried){.to = to, .id = id};
-    carried.batch = (struct batch){.log_key = &held->log_key,
-                                   .from = held->edge.size,
+    carried.batch = (struct batch){.log_key = &source->log_key,
+                                   .from = held.edge.size,
                                    .entries = carried.entries,
-                                   .head = &source.head};
-    worked(feed_read(from, id, source.feed, held->edge.size, copy_entry, &carried, &scene.e));
+                                   .head = &source->head};
+    worked(feed_read(from, id, source->feed, held.edge.size, copy_entry, &carried, &scene.e));
     worked(store_transact(to, take_carried, &carried, &scene.e));
     for (size_t i = 0; i < carried.batch.entry_count; i++) {
         free((void *)(uintptr_t)carried.entries[i].header.at);
@@ -144,7 +146,7 @@ static uint64_t carry_feed(struct store *from, struct store *to, const struct re
     return carried.taken;
 }
 
-/* Everything `from` has of the feeds that `to` knows of, again while there are new ones. */
+/* Everything `from` has of the feeds of parties that `to` knows, again while there are new ones. */
 void carry(struct home *from, struct home *to, const struct relationship_id *id)
 {
     uint64_t taken = 0;
@@ -152,7 +154,7 @@ void carry(struct home *from, struct home *to, const struct relationship_id *id)
         static struct feed_keys keys;
         keys.count = 0;
         taken = 0;
-        worked(feeds_each(home_store(to), id, note_feed, &keys, &scene.e));
+        worked(feeds_each(home_store(from), id, note_feed, &keys, &scene.e));
         for (size_t i = 0; i < keys.count; i++)
             taken += carry_feed(home_store(from), home_store(to), id, &keys.feeds[i]);
     } while (taken > 0);

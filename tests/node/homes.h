@@ -40,7 +40,7 @@ struct home_options options_of(size_t home);
 void worked(bool is_fine);
 void failed(bool is_fine, enum err_code code);
 
-/* Everything `from` has of the feeds that `to` knows of, again while there are new ones. */
+/* Everything `from` has of the feeds of parties that `to` knows, again while there are new ones. */
 void carry(struct home *from, struct home *to, const struct relationship_id *id);
 void exchange(struct home *a, struct home *b, const struct relationship_id *id);
 
