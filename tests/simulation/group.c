@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define HOME_FOLDER "/home/counterpart"
-#define DELIVERIES_MAX 20000 /* at one moment: beyond that the machines keep each other busy for nothing */
+#define DELIVERIES_MAX 2500  /* at one moment: beyond that the machines keep each other busy for nothing */
 #define HEALING_MS 300000    /* in which all must have come in step */
 #define QUIET_MS 100000      /* looked at afterwards: nothing but watches is to be heard */
 #define FRAMES_PER_WATCH 2
