@@ -101,7 +101,7 @@ static bool pay_receipts(void *self, const struct relationship_id *id)
     return true;
 }
 
-/* A clock that was set right: whoever waits for our receipts gets them now, though nothing else is new. */
+/* A clock that was set right, a restored home that may sign again: who waits for our word gets it, though nothing else is new. */
 static void engine_pay_receipts(struct engine *engine)
 {
     struct err e = {0};
@@ -110,6 +110,7 @@ static void engine_pay_receipts(struct engine *engine)
     engine->owed_ms = engine_now(engine) + OWED_MS;
     if (!relationships_each(home_store(engine->home), pay_receipts, engine, &e))
         engine_say(engine, TROUBLE, "receipts trouble=\"%s\"", e.said);
+    (void)engine_write_seals(engine);
     engine_news(engine);
 }
 
@@ -153,6 +154,9 @@ void engine_agreed(struct engine *engine, const struct shared *shared)
     if (home_health(engine->home) == HEALTH_FINE || !home_waits_for(engine->home, &shared->id, shared->code)) return;
     if (!home_returned(engine->home, &shared->id, shared->code, &e)) engine_fail(engine, shared->code, &e);
     else engine_say(engine, NOTE, "restore returned_by=%s", shared->code);
+    if (home_health(engine->home) != HEALTH_FINE) return;
+    engine->owes_receipts = true; /* nothing was signed meanwhile */
+    engine->owed_ms = engine_now(engine);
 }
 
 bool engine_open(struct engine **out, const struct engine_options *options, struct err *e)
@@ -229,6 +233,7 @@ uint64_t engine_next_ms(const struct engine *engine)
 {
     uint64_t next = engine_now(engine) + LOOK_MS;
     uint64_t dialer = dialer_next_ms(engine), listener = listener_next_ms(engine);
+    if (engine->owes_receipts && engine->owed_ms < next) next = engine->owed_ms;
     if (dialer < next) next = dialer;
     return listener < next ? listener : next;
 }

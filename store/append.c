@@ -147,6 +147,7 @@ static bool append_seals(struct fold *fold, struct fold_feed *own, struct append
 {
     static const uint8_t empty_body[2] = {0x91, 0x80}; /* one empty map */
     OWNED_BUFFER due = {0};
+    if (own->feed.contested_at != UINT64_MAX) return true; /* what rests on a fork seals nothing: it would stay due for ever */
     if (!collect_due(fold, &due, e)) return false;
     span left = buffer_span(&due), one = {0};
     while (span_take(&left, sizeof(struct hash), &one)) {
@@ -159,6 +160,8 @@ static bool append_seals(struct fold *fold, struct fold_feed *own, struct append
         if (!noun_of(fold, &draft.ref, noun, sizeof noun, e) || !seal_words(fold, &draft.ref, &words, e) ||
             !append_one(fold, own, a, &draft, &words, &entry, e))
             return false;
+        if (fold->effect != EFFECT_FULL)
+            return err_set(e, ERR_CORRUPT, "a seal that was due would have no effect: %s", effect_words(fold->effect));
         a->seals++;
     }
     return true;

@@ -126,11 +126,11 @@ QUERY(receipt_add,
 QUERY(receipt_find,
       "SELECT receipt_key, party, size, time_s, signature FROM receipt"
       " WHERE relationship = $1 AND feed = $2 AND receipt_key = $3 AND size = $4")
+/* By the few keys there are, not by the many receipts. */
 QUERY(receipts_newest,
-      "SELECT r.receipt_key, r.party, r.size, r.time_s, r.signature FROM receipt_key k JOIN receipt r"
-      " ON k.relationship = $1 AND r.relationship = k.relationship AND r.feed = $2 AND r.receipt_key = k.receipt_key AND r.size ="
-      " (SELECT max(size) FROM receipt n WHERE n.relationship = k.relationship AND n.feed = r.feed"
-      " AND n.receipt_key = k.receipt_key) ORDER BY r.receipt_key")
+      "SELECT receipt_key, party, size, time_s, signature FROM receipt WHERE relationship = $1 AND feed = $2"
+      " AND (receipt_key, size) IN (SELECT k.receipt_key, (SELECT max(n.size) FROM receipt n WHERE n.relationship = k.relationship"
+      " AND n.feed = $2 AND n.receipt_key = k.receipt_key) FROM receipt_key k WHERE k.relationship = $1) ORDER BY receipt_key")
 QUERY(receipts,
       "SELECT r.receipt_key, r.party, r.size, r.time_s, r.signature, k.party FROM receipt r LEFT JOIN receipt_key k"
       " ON k.relationship = r.relationship AND k.receipt_key = r.receipt_key WHERE r.relationship = $1 AND r.feed = $2"
