@@ -56,6 +56,8 @@ MUST_USE bool keyring_log_key(struct keyring *ring, const struct relationship_id
                               const struct signing_key **out, struct err *e);
 MUST_USE bool keyring_log_key_make(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
                                    const struct signing_key **out, struct err *e);
+MUST_USE bool keyring_log_key_is_there(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
+                                       bool *out, struct err *e);
 void keyring_log_key_unmake(struct keyring *ring, const struct relationship_id *id, unsigned ordinal);
 
 /* ---- health.c: also home_health and what stands below it in home.h ---- */

@@ -95,7 +95,7 @@ static bool begin(void *self, struct err *e)
     if (!successor_begin(home_store(b->home), b->id, b->note, &ordinal, e)) return false;
     if (ordinal != b->ordinal) return err_set(e, ERR_CONFLICT, "another process has just begun a new feed");
     return work_setup_inside(b->home, b->asker, b->id, VERB_SUCCEED, NULL, fields, sizeof fields / sizeof fields[0], e) &&
-           home_goes_on(b->home, b->id, e);
+           home_log_key_kept(b->home, b->id, b->ordinal, e) && home_goes_on(b->home, b->id, e);
 }
 
 bool succession_begin(struct home *home, const struct asker *asker, const struct relationship_id *id, struct err *e)
