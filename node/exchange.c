@@ -443,6 +443,8 @@ bool exchange_batch(struct home *home, const struct batch_request *request, stru
         !gather_packed(home, request, &feed, until, scratch, entry_count, &is_packed, e))
         return false;
     uint64_t end = request->from + *entry_count;
+    /* Another process may have said it, and not have come to the marker. */
+    if (is_ours(home, &shared->id, &feed) && !home_mark_upto(home, &shared->id, &feed.log_key, feed.edge.size, e)) return false;
     if (end < b.head.size &&
         !merkle_prove_consistency(feed_nodes(&nodes), end, b.head.size, &b.proof, e))
         return false;

@@ -108,9 +108,29 @@ static bool mark(struct home *home, bool is_taken_as_it_is, struct err *e)
     return is_marked;
 }
 
-bool home_mark(struct home *home, struct err *e)
+static bool mark_now(struct home *home, struct err *e)
 {
     return home_may_work(home, true, e) && mark(home, false, e);
+}
+
+bool home_mark(struct home *home, struct err *e)
+{
+    struct err why = {0};
+    if (mark_now(home, &why) || why.code == ERR_DISK || why.code == ERR_MEMORY) return true;
+    if (e) *e = why;
+    return false;
+}
+
+bool home_mark_upto(struct home *home, const struct relationship_id *id, const struct key_public *log_key,
+                    uint64_t size, struct err *e)
+{
+    for (size_t i = 0; home->is_written && i < home->written.feed_count; i++) {
+        const struct marker_feed *feed = &home->written.feeds[i];
+        if (feed->size >= size && key_public_equal(&feed->log_key, log_key) &&
+            span_equal(relationship_span(&feed->relationship), relationship_span(id)))
+            return true;
+    }
+    return mark_now(home, e);
 }
 
 /* ---- what a restored home waits for ---- */
@@ -351,7 +371,7 @@ bool home_returned(struct home *home, const struct relationship_id *id, const ch
     struct returning returning = {home, id, code};
     if (strlen(code) > CODE_BYTES_MAX) return true; /* we wait for nobody of that name */
     /* The marker names what was returned before the home may sign anything on top of it. */
-    if (!home_mark(home, e)) return false;
+    if (!mark_now(home, e)) return false;
     if (!store_transact(home->store, remove_wait, &returning, e)) return false;
     return health_refresh(home, e);
 }

@@ -91,5 +91,12 @@ bool home_waits_for(struct home *home, const struct relationship_id *id, const c
 MUST_USE bool home_goes_on(struct home *home, const struct relationship_id *id, struct err *e);
 /* A counterpart has returned it; when all have, the home is fine again. */
 MUST_USE bool home_returned(struct home *home, const struct relationship_id *id, const char *code, struct err *e);
-/* Writes the marker after a commit that changed our own feeds and before anything is sent. Fails: ERR_DISK. */
+/*
+ * Writes the marker after a commit that changed our own feeds. What was committed stays said: when the disk or memory
+ * fails here, the marker is left behind, and home_mark_upto brings it up before anything is sent. Fails: ERR_REFUSED (the
+ * database was put back meanwhile).
+ */
 MUST_USE bool home_mark(struct home *home, struct err *e);
+/* Before `size` entries of a feed of ours are sent: the marker names them. Cheap when it does. Fails: ERR_DISK, ERR_REFUSED. */
+MUST_USE bool home_mark_upto(struct home *home, const struct relationship_id *id, const struct key_public *log_key, uint64_t size,
+                             struct err *e);

@@ -267,6 +267,27 @@ static void a_log_key_that_was_made_and_not_kept_is_made_anew(void **state)
     home_close(home);
 }
 
+static void what_was_said_stays_said_when_the_marker_fails_and_is_not_sent_before_it(void **state)
+{
+    (void)state;
+    struct feed own = {0};
+    init_home("acme", &acme);
+    struct home *home = open_home("acme");
+    scene.failing = "marker";
+
+    struct relationship_id id = say_something(home); /* succeeds */
+
+    worked(feed_own(home_store(home), &id, &own, &scene.e));
+    assert_false(home_mark_upto(home, &id, &own.log_key, own.edge.size, &scene.e));
+    assert_int_equal(scene.e.code, ERR_DISK);
+    scene.failing = NULL;
+    worked(home_mark_upto(home, &id, &own.log_key, own.edge.size, &scene.e));
+    size_t writes = scene.marker_writes;
+    worked(home_mark_upto(home, &id, &own.log_key, own.edge.size, &scene.e));
+    assert_int_equal(scene.marker_writes, writes);
+    home_close(home);
+}
+
 static void without_a_home_open_says_to_run_init(void **state)
 {
     (void)state;
@@ -750,6 +771,7 @@ int main(void)
         TEST(an_init_that_was_broken_off_can_be_begun_again),
         TEST(an_init_that_was_broken_off_after_its_keys_can_be_begun_again),
         TEST(a_log_key_that_was_made_and_not_kept_is_made_anew),
+        TEST(what_was_said_stays_said_when_the_marker_fails_and_is_not_sent_before_it),
         TEST(without_a_home_open_says_to_run_init),
         TEST(open_refuses_a_key_file_that_others_may_read),
         TEST(open_refuses_a_home_without_its_keys),
