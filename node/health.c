@@ -121,7 +121,7 @@ static bool mark(struct home *home, bool is_taken_as_it_is, struct err *e)
 static bool mark_or_later(struct home *home, struct err *e)
 {
     struct err late = {0};
-    if (mark(home, false, &late) || late.code == ERR_DISK) return true;
+    if (mark(home, false, &late) || late.code == ERR_DISK || late.code == ERR_MEMORY) return true;
     if (e) *e = late;
     return false;
 }

@@ -8,6 +8,7 @@
 
 #define ORGANISATION_SETTING "organisation"
 #define ORGANISATION_BYTES_MAX 512
+#define FOUNDING_SETTING "founding" /* from before the keys are made until the home is: nothing was said with them */
 
 /* ---- who we are ---- */
 
@@ -115,29 +116,51 @@ bool home_log_key(struct home *home, const struct relationship_id *id,
     return !is_begun || key_public_equal(signing_key_public(*out), &own.log_key) || lost_log_key(e);
 }
 
-/*
- * Was a join broken off between making the key and keeping the relationship? Then nothing was said with it. One of a
- * relationship that the marker knows, in a database that was put back, is none.
- */
-static bool log_key_is_left_over(struct home *home, const struct relationship_id *id)
+/* The setting that stands from before a log key is made until what it is for is kept. */
+#define KEY_BEGUN_NAME_MAX (sizeof "log key begun " + 2 * 16 + 12)
+static const char *key_begun_name(const struct relationship_id *id, unsigned ordinal, char out[KEY_BEGUN_NAME_MAX])
 {
-    OWNED_BUFFER note = {0};
-    struct err why = {0};
-    for (size_t i = 0; i < home->written.feed_count; i++)
-        if (span_equal(relationship_span(&home->written.feeds[i].relationship), relationship_span(id))) return false;
-    return !keyring_has_log_key(&home->keys, id, 0) &&
-           !relationship_own_certificate(home->store, id, &note, &why) && why.code == ERR_MISSING;
+    char hex[2 * sizeof id->bytes + 1] = {0};
+    (void)snprintf(out, KEY_BEGUN_NAME_MAX, "log key begun %s-%u", hex_write(relationship_span(id), hex, sizeof hex),
+                   ordinal);
+    return out;
+}
+
+struct key_begin {
+    struct store *store;
+    const char *name;
+};
+
+static bool begin_key(void *self, struct err *e)
+{
+    const struct key_begin *begin = self;
+    return setting_put(begin->store, begin->name, (span){0}, e);
 }
 
 bool home_log_key_make(struct home *home, const struct relationship_id *id, unsigned ordinal,
                        const struct signing_key **out, struct err *e)
 {
-    struct err there = {0};
-    if (keyring_log_key_make(&home->keys, id, ordinal, out, &there)) return true;
-    if (there.code == ERR_CONFLICT && ordinal == 0 && log_key_is_left_over(home, id))
-        return keyring_log_key(&home->keys, id, 0, out, e);
-    if (e) *e = there;
-    return false;
+    char name[KEY_BEGUN_NAME_MAX] = {0};
+    struct key_begin begin = {home->store, key_begun_name(id, ordinal, name)};
+    bool is_there = false;
+    OWNED_BUFFER begun = {0};
+    struct err why = {0};
+    if (!keyring_log_key_is_there(&home->keys, id, ordinal, &is_there, e)) return false;
+    if (!is_there) {
+        if (!store_transact(home->store, begin_key, &begin, e)) return false;
+    } else if (setting_get(home->store, name, 0, &begun, &why)) {
+        /* it was broken off before anything could be said with it */
+        keyring_log_key_unmake(&home->keys, id, ordinal);
+    } else if (why.code != ERR_MISSING) {
+        return err_set(e, why.code, "%s", why.said);
+    }
+    return keyring_log_key_make(&home->keys, id, ordinal, out, e);
+}
+
+bool home_log_key_kept(struct home *home, const struct relationship_id *id, unsigned ordinal, struct err *e)
+{
+    char name[KEY_BEGUN_NAME_MAX] = {0};
+    return setting_remove(home->store, key_begun_name(id, ordinal, name), e);
 }
 
 void home_log_key_unmake(struct home *home, const struct relationship_id *id, unsigned ordinal)
@@ -184,10 +207,16 @@ struct founding {
     struct organisation organisation;
 };
 
+static bool begin_founding(void *self, struct err *e)
+{
+    const struct founding *f = self;
+    return setting_put(f->store, FOUNDING_SETTING, (span){0}, e);
+}
+
 static bool found_home(void *self, struct err *e)
 {
     struct founding *f = self;
-    return organisation_put(f->store, &f->organisation, e);
+    return organisation_put(f->store, &f->organisation, e) && setting_remove(f->store, FOUNDING_SETTING, e);
 }
 
 /* Nothing was said from this home yet, so a marker without feeds is right. */
@@ -228,18 +257,22 @@ static bool init_store(const char *path, const struct world *world, struct store
     return true;
 }
 
-/* Keys whose database was lost are worth more than a new home. */
-static bool init_spares_keys(const char *home_path, const struct world *world, struct err *e)
+/* Keys whose database was lost are worth more than a new home; those of an init that was broken off are not. */
+static bool init_spares_keys(struct store *store, const char *home_path, const struct world *world, struct err *e)
 {
     char path[FILE_PATH_MAX] = {0};
     bool is_there = false;
+    OWNED_BUFFER begun = {0};
+    struct err why = {0};
+    if (setting_get(store, FOUNDING_SETTING, 0, &begun, &why)) return true;
+    if (why.code != ERR_MISSING) return err_set(e, why.code, "%s", why.said);
     (void)home_file(path, home_path, "keys/identity.key");
     if (!file_is_there(world, path, &is_there, e)) return false;
     if (!is_there) return true;
     (void)err_set(e, ERR_CONFLICT,
                   "there are keys of a home, but no database that belongs to them");
-    return err_next(e, "put counterpart.db back from a backup; or, when an earlier init was broken "
-                       "off, remove the folder first");
+    return err_next(e, "put counterpart.db back from a backup; or, when these keys are of no use any "
+                       "more, remove the folder first");
 }
 
 bool home_init(const struct home_options *options, const struct organisation *organisation,
@@ -255,10 +288,11 @@ bool home_init(const struct home_options *options, const struct organisation *or
     if (!world->files->close_folder(world->self, options->path, e)) return false;
     if (!world->files->make_folder(world->self, path, e)) return false;
     (void)home_file(path, options->path, "counterpart.db");
-    if (!init_store(path, world, &store, e) || !init_spares_keys(options->path, world, e))
+    if (!init_store(path, world, &store, e) || !init_spares_keys(store, options->path, world, e))
         return err_because(e, "making a home in %s", options->path);
 
     struct founding founding = {store, *organisation};
+    if (!store_transact(store, begin_founding, &founding, e)) return false;
     if (!keyring_make(options, &founding.organisation.identity, e)) return false;
     if (!store_transact(store, found_home, &founding, e)) return false;
     return init_marker(options, &founding.organisation.identity, e);

@@ -55,10 +55,12 @@ const struct transport_key *home_transport_key(const struct home *home);
  */
 MUST_USE bool home_log_key(struct home *home, const struct relationship_id *id, const struct signing_key **out, struct err *e);
 /*
- * Makes and stores a log key for our first feed in a relationship (`ordinal` 0) or a later one; one that is left over from a
- * join that was broken off, with which nothing was said, is taken. Fails: ERR_CONFLICT (there is one), ERR_DISK.
+ * Makes and stores a log key for our first feed in a relationship (`ordinal` 0) or a later one. It replaces one that was
+ * made and never kept (home_log_key_kept). Fails: ERR_CONFLICT (there is one that was), ERR_DISK.
  */
 MUST_USE bool home_log_key_make(struct home *home, const struct relationship_id *id, unsigned ordinal, const struct signing_key **out, struct err *e);
+/* In the transaction that keeps what a new log key was made for: from now on nothing replaces it. */
+MUST_USE bool home_log_key_kept(struct home *home, const struct relationship_id *id, unsigned ordinal, struct err *e);
 
 /* Writes our certificate with the log key of one of our feeds in a relationship. Fails: as home_log_key and home_keys. */
 MUST_USE bool home_certify(struct home *home, const struct relationship_id *id, unsigned ordinal, struct sink *out, struct err *e);

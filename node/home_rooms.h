@@ -54,10 +54,10 @@ const struct transport_key *keyring_transport_key(const struct keyring *ring);
 MUST_USE bool keyring_receipt_key_renew(struct keyring *ring, struct err *e);
 MUST_USE bool keyring_log_key(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
                               const struct signing_key **out, struct err *e);
-/* Has it been made or opened since the ring was? */
-bool keyring_has_log_key(struct keyring *ring, const struct relationship_id *id, unsigned ordinal);
 MUST_USE bool keyring_log_key_make(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
                                    const struct signing_key **out, struct err *e);
+MUST_USE bool keyring_log_key_is_there(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
+                                       bool *out, struct err *e);
 void keyring_log_key_unmake(struct keyring *ring, const struct relationship_id *id, unsigned ordinal);
 
 /* ---- health.c: also home_health and what stands below it in home.h ---- */

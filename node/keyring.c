@@ -190,11 +190,6 @@ static bool log_key_keep(struct keyring *ring, const struct relationship_id *id,
     return true;
 }
 
-bool keyring_has_log_key(struct keyring *ring, const struct relationship_id *id, unsigned ordinal)
-{
-    return log_key_find(ring, id, ordinal) != NULL;
-}
-
 bool keyring_log_key(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
                      const struct signing_key **out, struct err *e)
 {
@@ -211,24 +206,32 @@ bool keyring_log_key(struct keyring *ring, const struct relationship_id *id, uns
     return is_open;
 }
 
-bool keyring_log_key_make(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
-                          const struct signing_key **out, struct err *e)
+bool keyring_log_key_is_there(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
+                              bool *out, struct err *e)
 {
     char name[80] = {0}, path[FILE_PATH_MAX] = {0};
     struct file_identity there = {0};
     struct err missing = {0};
     log_key_name(id, ordinal, name, sizeof name);
     (void)home_file(path, ring->folder, name);
-    const struct world *world = ring->world;
-    if (world->files->identity(world->self, path, &there, &missing)) {
-        (void)err_set(e, ERR_CONFLICT, "there is a log key for this relationship already: %s",
-                      path);
-        return err_next(e, "if it is left from a join that failed and nothing was said with it, "
-                           "remove it and try again");
+    *out = ring->world->files->identity(ring->world->self, path, &there, &missing);
+    return *out || missing.code == ERR_MISSING || err_set(e, missing.code, "%s", missing.said);
+}
+
+bool keyring_log_key_make(struct keyring *ring, const struct relationship_id *id, unsigned ordinal,
+                          const struct signing_key **out, struct err *e)
+{
+    char name[80] = {0};
+    bool is_there = false;
+    log_key_name(id, ordinal, name, sizeof name);
+    if (!keyring_log_key_is_there(ring, id, ordinal, &is_there, e)) return false;
+    if (is_there) {
+        (void)err_set(e, ERR_CONFLICT, "there is a log key for this relationship already: %s/%s",
+                      ring->folder, name);
+        return err_next(e, "the database that knew it was lost: put counterpart.db back from a backup");
     }
-    if (missing.code != ERR_MISSING) return err_set(e, missing.code, "%s", missing.said);
     uint8_t seed[KEY_SEED_BYTES] = {0};
-    bool is_made = seed_make(world, ring->folder, name, KEY_LOG, passphrase_of(ring), seed, e) &&
+    bool is_made = seed_make(ring->world, ring->folder, name, KEY_LOG, passphrase_of(ring), seed, e) &&
                    log_key_keep(ring, id, ordinal, seed, out, e);
     secret_wipe(seed, sizeof seed);
     return is_made;

@@ -309,7 +309,8 @@ static bool keep_joining(void *self, struct err *e)
         return false;
     /* Check words of an earlier invitation are no longer worth comparing. */
     if (!contact_put(store, &i->relationship, i->inviter.code, address, NULL, "", e)) return false;
-    if (!joining_put(store, &i->relationship, &shown, j->text, e)) return false;
+    if (!joining_put(store, &i->relationship, &shown, j->text, e) || !home_log_key_kept(j->home, &i->relationship, 0, e))
+        return false;
     /* Ours is kept as a contact's is: it is what the opener is told. */
     return !j->own_address || contact_put(store, &i->relationship, home_organisation(j->home)->code,
                                           j->own_address, NULL, NULL, e);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define WHY_BYTES 160
+#define PATH_ROOM 4096
 
 void succession_words(const struct hash *begins, char *out, size_t cap)
 {
@@ -95,24 +96,41 @@ static bool begin(void *self, struct err *e)
     if (!successor_begin(home_store(b->home), b->id, b->note, &ordinal, e)) return false;
     if (ordinal != b->ordinal) return err_set(e, ERR_CONFLICT, "another process has just begun a new feed");
     return work_setup_inside(b->home, b->asker, b->id, VERB_SUCCEED, NULL, fields, sizeof fields / sizeof fields[0], e) &&
-           home_goes_on(b->home, b->id, e);
+           home_log_key_kept(b->home, b->id, b->ordinal, e) && home_goes_on(b->home, b->id, e);
 }
 
-bool succession_begin(struct home *home, const struct asker *asker, const struct relationship_id *id, struct err *e)
+static bool begin_locked(struct home *home, const struct asker *asker, const struct relationship_id *id, struct err *e)
 {
     uint8_t note[CERTIFICATE_BYTES_MAX];
     struct sink sink = sink_over(note, sizeof note);
     struct beginning b = {home, asker, id, .ordinal = 0};
     const struct signing_key *key = NULL;
     struct err why = {0};
-    if (!home_may_work(home, true, e) || !may_begin(home, id, &b.ordinal, e)) return false;
-    /* A key that was made for this feed before a process died is used now: nothing was signed with it. */
-    if (!home_log_key_make(home, id, b.ordinal, &key, &why) && why.code != ERR_CONFLICT)
-        return err_set(e, why.code, "%s", why.said);
+    if (!may_begin(home, id, &b.ordinal, e)) return false;
+    if (!home_log_key_make(home, id, b.ordinal, &key, &why)) {
+        if (why.code != ERR_CONFLICT) return err_set(e, why.code, "%s", why.said);
+        /* Of a feed that a database knew which is lost: never signed with again, for what it has signed is not known. */
+        home_log_key_unmake(home, id, b.ordinal);
+        if (!home_log_key_make(home, id, b.ordinal, &key, e)) return false;
+    }
     if (!home_certify(home, id, b.ordinal, &sink, e)) return false;
     must(!sink.full);
     b.note = sink_span(&sink);
-    return store_transact(home_store(home), begin, &b, e) && home_mark(home, e);
+    return store_transact(home_store(home), begin, &b, e);
+}
+
+bool succession_begin(struct home *home, const struct asker *asker, const struct relationship_id *id, struct err *e)
+{
+    char path[PATH_ROOM] = {0};
+    const struct world *world = home_world(home);
+    struct file_lock lock = {0};
+    if (!home_may_work(home, true, e)) return false;
+    /* One process at a time: the key that another has just made is not to be taken for a lost one's. */
+    (void)snprintf(path, sizeof path, "%s/succession.lock", home_path(home));
+    if (!world->files->lock(world->self, path, &lock, e)) return false;
+    bool is_begun = begin_locked(home, asker, id, e);
+    world->files->unlock(world->self, &lock);
+    return is_begun && home_mark(home, e);
 }
 
 /* ---- countersigning ---- */

@@ -304,7 +304,7 @@ static bool say_open(void *self, struct err *e)
     };
     return relationship_add(home_store(o->said.home), o->said.id, o->title, o->certificate,
                             o->certificate, e) &&
-           say_setup(&o->said, VERB_OPEN, NULL, &terms, e);
+           home_log_key_kept(o->said.home, o->said.id, 0, e) && say_setup(&o->said, VERB_OPEN, NULL, &terms, e);
 }
 
 /* What was made for a relationship that is not there after all goes again. */

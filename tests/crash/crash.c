@@ -2,7 +2,7 @@
  * crash - after a power cut at any moment, a home opens, holds what it promised, and goes on.
  *
  *     crash                          a short run, for every day: seed 1, a sample of the moments
- *     crash SEED_FROM SEED_TO        every moment of every scene, for each seed; a line of totals after each
+ *     crash SEED_FROM SEED_TO [SCENE]        every moment of every scene (or of one), for each seed; a line of totals after each
  *     crash SEED SCENE NODE CHANGES TREATMENT     one state again, told step by step (TREATMENT as a failure names it)
  *
  * A state is a scene, a node, a number of changes that had been made when the power went, and a treatment of those that
@@ -28,32 +28,38 @@ struct totals {
 
 struct run {
     uint64_t seed, stride, next;
+    const char *only; /* the scene; NULL: all */
     struct totals totals;
     struct stage *base;
 };
 
-/* The images of one scene and node that were tried. */
+/* The images of one scene and node that were tried, and what their databases said. */
+struct image {
+    uint64_t digest, facts;
+};
 struct tried {
-    uint64_t *digests;
+    struct image *images;
     size_t count, cap;
 };
 
-static bool was_tried(struct tried *tried, uint64_t digest)
+/* The image's place, made when it was not tried yet. */
+static struct image *image_of(struct tried *tried, uint64_t digest, bool *is_new)
 {
     if (2 * (tried->count + 1) > tried->cap) {
-        struct tried bigger = {calloc(tried->cap ? 2 * tried->cap : 1024, sizeof(uint64_t)), 0, tried->cap ? 2 * tried->cap : 1024};
-        must(bigger.digests);
+        size_t cap = tried->cap ? 2 * tried->cap : 1024;
+        struct tried bigger = {calloc(cap, sizeof(struct image)), 0, cap};
+        must(bigger.images);
         for (size_t i = 0; i < tried->cap; i++)
-            if (tried->digests[i]) (void)was_tried(&bigger, tried->digests[i]);
-        free(tried->digests);
+            if (tried->images[i].digest) image_of(&bigger, tried->images[i].digest, is_new)->facts = tried->images[i].facts;
+        free(tried->images);
         *tried = bigger;
     }
     size_t at = digest % tried->cap;
-    while (tried->digests[at] && tried->digests[at] != digest) at = (at + 1) % tried->cap;
-    if (tried->digests[at] == digest) return true;
-    tried->digests[at] = digest;
-    tried->count++;
-    return false;
+    while (tried->images[at].digest && tried->images[at].digest != digest) at = (at + 1) % tried->cap;
+    *is_new = tried->images[at].digest == 0;
+    if (*is_new) tried->count++;
+    tried->images[at].digest = digest;
+    return &tried->images[at];
 }
 
 /* ---- playing a scene ---- */
@@ -63,7 +69,6 @@ struct played {
     struct stage *stage;
     size_t step_count;
     uint64_t done_at[SCENE_STEPS_MAX + 1];
-    uint64_t facts[SCENE_STEPS_MAX + 1][STAGE_NODES]; /* digest of every row, 0: there is no database */
 };
 
 static uint64_t mixed(uint64_t digest, const void *at, size_t len)
@@ -204,12 +209,17 @@ static bool try_state(struct run *run, const struct scene *scene, const struct p
     stage_seat(after, state->node, disk_after_power_cut(disk, state->changes, unsynced_of(state->treatment), seed, &options));
     run->totals.states++;
     uint64_t image = disk_digest(after->nodes[state->node].disk) * 31 + step * TREATMENTS;
-    if (tried && was_tried(tried, image)) return true;
+    bool is_new = true;
+    struct image *found = tried ? image_of(tried, image, &is_new) : NULL;
+    if (!is_new) {
+        *facts = found->facts;
+        return true;
+    }
     run->totals.images++;
 
     seat_others(played->stage, after, state->node, at);
     bool is_fine = is_fine_now(scene, played, after, state->node, at, &e);
-    if (is_fine && facts) *facts = facts_of(&after->nodes[state->node]);
+    if (is_fine && facts) *facts = found->facts = facts_of(&after->nodes[state->node]);
     is_fine = is_fine && (scene_goes_on(scene, after, state->node, &e) || err_because(&e, "going on"));
     if (is_fine) return true;
     run->totals.failures++;
@@ -220,17 +230,45 @@ static bool try_state(struct run *run, const struct scene *scene, const struct p
     return false;
 }
 
+/*
+ * Whatever is lost, the database says what it said at some moment since the last step was done: with everything kept, as it
+ * would be found after each change since. In the order of the treatments, 1 keeps everything.
+ */
+static void check_facts(struct run *run, const struct scene *scene, const struct played *played, const struct state *state,
+                        const uint64_t *kept, uint64_t facts)
+{
+    const struct disk *disk = played->stage->nodes[state->node].disk;
+    uint64_t at = state->changes ? disk_change_at(disk, state->changes - 1)->at : played->done_at[0];
+    size_t step = played->step_count, n = state->changes;
+    while (step > 0 && played->done_at[step] > at) step--;
+    for (;; n--) {
+        if (kept[n] == facts) return;
+        if (n == 0 || disk_change_at(disk, n - 1)->at <= played->done_at[step]) break;
+    }
+    run->totals.failures++;
+    if (run->totals.failures > FAILURES_SHOWN) return;
+    state_words(scene, played, state, run->seed);
+    printf("    step %zu: the database says what it did not say since then\n", step);
+}
+
 static void try_node(struct run *run, const struct scene *scene, const struct played *played, unsigned node)
 {
+    static const unsigned order[TREATMENTS] = {1, 0, 2, 3, 4, 5, 6, 7};
     size_t changes = disk_change_count(played->stage->nodes[node].disk);
     struct tried tried = {0};
+    uint64_t *kept = calloc(changes + 1, sizeof *kept);
+    must(kept);
     for (size_t n = 0; n <= changes; n++)
-        for (unsigned treatment = 0; treatment < TREATMENTS; treatment++) {
+        for (size_t i = 0; i < TREATMENTS; i++) {
             if (run->next++ % run->stride != 0) continue;
-            const struct state state = {node, n, treatment};
-            (void)try_state(run, scene, played, &state, &tried, NULL);
+            const struct state state = {node, n, order[i]};
+            uint64_t facts = 0;
+            if (!try_state(run, scene, played, &state, &tried, &facts)) continue;
+            if (order[i] == 1) kept[n] = facts;
+            else if (run->stride == 1) check_facts(run, scene, played, &state, kept, facts);
         }
-    free(tried.digests);
+    free(kept);
+    free(tried.images);
 }
 
 static bool run_scene(struct run *run, const struct scene *scene)
@@ -262,7 +300,8 @@ static bool run_seed(struct run *run)
     size_t count = 0;
     const struct scene *scene = scenes(&count);
     if (!make_base(run)) return false;
-    for (size_t i = 0; i < count; i++) (void)run_scene(run, &scene[i]);
+    for (size_t i = 0; i < count; i++)
+        if (!run->only || strcmp(run->only, scene[i].name) == 0) (void)run_scene(run, &scene[i]);
     stage_free(run->base);
     run->base = NULL;
     return run->totals.failures == 0;
@@ -316,7 +355,8 @@ int main(int argc, char **argv)
         return run_again(&run, argv[2], &state) ? 0 : 1;
     }
     uint64_t last = SHORT_SEED;
-    if (argc == 3) {
+    if (argc == 3 || argc == 4) {
+        run.only = argv[3]; /* NULL when it is not given */
         run.stride = 1;
         run.seed = strtoull(argv[1], NULL, 10);
         last = strtoull(argv[2], NULL, 10);

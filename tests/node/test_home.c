@@ -23,6 +23,7 @@ struct scene {
     struct files files;
     size_t marker_writes;
     bool has_room; /* for a marker */
+    const char *failing; /* a file whose path holds this is written, and the call fails all the same; NULL: none */
     struct err e;
 };
 static struct scene scene;
@@ -34,7 +35,8 @@ static bool counted_write(void *self, const char *path, span bytes, struct err *
         if (!scene.has_room) return err_set(e, ERR_DISK, "writing %s: no room", path);
         scene.marker_writes++;
     }
-    return world_real()->files->write(self, path, bytes, e);
+    bool is_written = world_real()->files->write(self, path, bytes, e);
+    return scene.failing && strstr(path, scene.failing) ? err_set(e, ERR_DISK, "%s fails", path) : is_written;
 }
 
 static int set_scene(void **state)
@@ -235,6 +237,61 @@ static void an_init_that_was_broken_off_can_be_begun_again(void **state)
     home_close(home);
 }
 
+static void an_init_that_was_broken_off_after_its_keys_can_be_begun_again(void **state)
+{
+    (void)state;
+    struct home_options options = options_of("acme");
+    scene.failing = "identity.key";
+    assert_false(home_init(&options, &acme, &scene.e));
+    scene.failing = NULL;
+    shell("test -f acme/keys/identity.key && cp acme/keys/identity.key broken-off");
+
+    init_home("acme", &acme);
+
+    shell("! cmp -s broken-off acme/keys/identity.key");
+    assert_health("acme", HEALTH_FINE);
+}
+
+static void a_log_key_that_was_made_and_not_kept_is_made_anew(void **state)
+{
+    (void)state;
+    const struct relationship_id id = {{7}};
+    const struct signing_key *key = NULL;
+    init_home("acme", &acme);
+    struct home *home = open_home("acme");
+    scene.failing = "log-";
+    assert_false(home_log_key_make(home, &id, 0, &key, &scene.e));
+    scene.failing = NULL;
+
+    worked(home_log_key_make(home, &id, 0, &key, &scene.e));
+    worked(home_log_key_kept(home, &id, 0, &scene.e));
+
+    assert_false(home_log_key_make(home, &id, 0, &key, &scene.e));
+    assert_int_equal(scene.e.code, ERR_CONFLICT);
+    home_close(home);
+}
+
+static void what_was_said_stays_said_when_the_marker_fails_and_is_not_sent_before_it(void **state)
+{
+    (void)state;
+    struct feed own = {0};
+    init_home("acme", &acme);
+    struct home *home = open_home("acme");
+    scene.failing = "marker";
+
+    struct relationship_id id = say_something(home); /* succeeds */
+
+    worked(feed_own(home_store(home), &id, &own, &scene.e));
+    assert_false(home_mark_covers(home, &id, &own.log_key, own.edge.size, &scene.e));
+    assert_int_equal(scene.e.code, ERR_DISK);
+    scene.failing = NULL;
+    worked(home_mark_covers(home, &id, &own.log_key, own.edge.size, &scene.e));
+    size_t writes = scene.marker_writes;
+    worked(home_mark_covers(home, &id, &own.log_key, own.edge.size, &scene.e));
+    assert_int_equal(scene.marker_writes, writes);
+    home_close(home);
+}
+
 static void without_a_home_open_says_to_run_init(void **state)
 {
     (void)state;
@@ -329,6 +386,7 @@ static void a_log_key_is_made_once_and_opens_again(void **state)
     assert_int_equal(scene.e.code, ERR_MISSING);
     worked(home_log_key_make(home, &id, 0, &made, &scene.e));
     public = *signing_key_public(made);
+    worked(home_log_key_kept(home, &id, 0, &scene.e));
     assert_false(home_log_key_make(home, &id, 0, &again, &scene.e));
     assert_int_equal(scene.e.code, ERR_CONFLICT);
     worked(home_log_key_make(home, &other, 0, &again, &scene.e));
@@ -773,6 +831,9 @@ int main(void)
         TEST(init_refuses_names_that_are_not_valid),
         TEST(init_spares_keys_whose_database_was_lost),
         TEST(an_init_that_was_broken_off_can_be_begun_again),
+        TEST(an_init_that_was_broken_off_after_its_keys_can_be_begun_again),
+        TEST(a_log_key_that_was_made_and_not_kept_is_made_anew),
+        TEST(what_was_said_stays_said_when_the_marker_fails_and_is_not_sent_before_it),
         TEST(without_a_home_open_says_to_run_init),
         TEST(open_refuses_a_key_file_that_others_may_read),
         TEST(open_refuses_a_home_without_its_keys),

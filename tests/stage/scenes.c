@@ -66,6 +66,15 @@ static bool bolt_joins(struct stage *stage, struct err *e)
 
 static bool talk(struct stage *stage, struct err *e) { return stage_talk(stage, BOLT, e); }
 
+/* As `counterpart join` does: for the one relationship. */
+static bool talk_to_join(struct stage *stage, struct err *e)
+{
+    stage->is_joining = true;
+    bool is_fine = stage_talk(stage, BOLT, e);
+    stage->is_joining = false;
+    return is_fine;
+}
+
 static bool confirm(struct stage *stage, unsigned node, struct err *e)
 {
     struct err why = {0};
@@ -215,8 +224,8 @@ static const struct scene all[] = {
     {"init", .is_from_nothing = true, .steps = {init_bolt, open_bolt}},
     {"open and invite", .is_from_nothing = true, .before = both_are_made, .steps = {acme_opens, acme_invites, close_both}},
     {"pairing", .is_from_nothing = true, .before = both_are_made,
-     .steps = {acme_opens, acme_invites, bolt_joins, talk, acme_confirms, bolt_confirms, talk, close_both}},
-    {"another relationship", .steps = {acme_opens, acme_invites, bolt_joins, talk, acme_confirms, bolt_confirms, talk}},
+     .steps = {acme_opens, acme_invites, bolt_joins, talk_to_join, acme_confirms, bolt_confirms, talk, close_both}},
+    {"another relationship", .steps = {acme_opens, acme_invites, bolt_joins, talk_to_join, acme_confirms, bolt_confirms, talk}},
     {"propose", .steps = {acme_proposes, bolt_proposes, talk}},
     {"accept and seal", .before = acme_has_offered, .steps = {bolt_accepts, talk, acme_seals, talk}},
     {"import", .steps = {acme_imports, close_both}},
@@ -300,7 +309,7 @@ static bool pairs(struct stage *stage, struct err *e)
         if (!acme_invites(stage, e)) return err_because(e, "inviting again");
         if (!bolt_joins(stage, e)) return err_because(e, "joining again");
     }
-    if (!talk(stage, e)) return err_because(e, "pairing again");
+    if (!talk_to_join(stage, e)) return err_because(e, "pairing again");
     return acme_confirms(stage, e) && bolt_confirms(stage, e) && talk(stage, e);
 }
 
@@ -320,10 +329,14 @@ bool scene_goes_on(const struct scene *scene, struct stage *stage, unsigned node
     struct hash said = {0};
     unsigned other = node == ACME ? BOLT : ACME;
     if (!makes_home(stage, node, e) || !makes_home(stage, other, e)) return false;
+    if (scene->is_forked) {
+        unsigned dialer = node == AGAIN ? AGAIN : BOLT;
+        return (stage_propose(stage, ACME, "Go on", &said, e) || err_because(e, "saying one more thing")) &&
+               (stage_talk(stage, dialer, e) || err_because(e, "exchanging it"));
+    }
     if (!takes_in_use_again(stage, BOLT, e)) return err_because(e, "taking it in use again");
-    if (!scene->is_forked && !pairs(stage, e)) return false;
-    if (!stage_propose(stage, node == AGAIN ? ACME : node, "Go on", &said, e)) return err_because(e, "saying one more thing");
+    if (!pairs(stage, e)) return false;
+    if (!stage_propose(stage, node, "Go on", &said, e)) return err_because(e, "saying one more thing");
     if (!talk(stage, e) || !talk(stage, e)) return err_because(e, "exchanging it");
-    if (scene->is_forked) return true;
     return stage_in_step(stage, ACME, e) && stage_in_step(stage, BOLT, e) && stage_verify(stage, node, e);
 }

@@ -204,6 +204,7 @@ bool stage_talk(struct stage *stage, unsigned dialer, struct err *e)
         struct stage_node *node = &stage->nodes[n];
         struct engine_options options = {.home = node->home, .network = wire_network(stage->wire, n), .voice = &voice,
                                          .is_once = n == dialer};
+        if (stage->is_joining && n == dialer) options.only_relationship = &stage->id;
         if (node->home && (n == dialer || n == ACME)) is_fine = engine_open(&node->engine, &options, e);
     }
     for (unsigned n = 0; n < STAGE_NODES && is_fine; n++)

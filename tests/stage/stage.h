@@ -54,6 +54,7 @@ struct stage {
     char invitation[INVITATION_TEXT_MAX];
     size_t promise_count, promise_cap;
     struct promise *promises;
+    bool is_joining;          /* the dialer dials for `id` alone */
     char trouble[256];        /* the last that an engine said */
 };
 
