@@ -84,8 +84,13 @@ static bool utf8_take(span *left, uint32_t *out)
 bool span_is_utf8(span text)
 {
     uint32_t code = 0;
-    while (text.len > 0)
-        if (!utf8_take(&text, &code)) return false;
+    span ascii = {0};
+    while (text.len > 0) {
+        size_t len = 0;
+        while (len < text.len && text.at[len] < 0x80) len++;
+        if (!span_take(&text, len, &ascii)) return false;
+        if (text.len > 0 && !utf8_take(&text, &code)) return false;
+    }
     return true;
 }
 

@@ -715,8 +715,8 @@ static void codes_domains_and_names_are_told_from_what_only_looks_like_them(void
                                            "AC-ME",
                                            "A B",
                                            "ABCDEFGHIJKLM",
-                                           "\xc3\x84"
-                                           "A"};
+                                           ("\xc3\x84"
+                                            "A")};
     static const char *const domains[] = {"a.b", "acme.example", "a-b.c1.example", "1.2"};
     static const char *const no_domains[] = {
         "",      ".",
