@@ -194,15 +194,26 @@ static enum found find_statement_word(void *self, const struct hash *statement, 
 
 /* ---- records ---- */
 
+/* A proposal that does nothing but create one item has no row of its own: the item's tells it. */
+static bool is_told_by_item(const struct hash *proposal, const struct hash *first_item, size_t change_count)
+{
+    return change_count == 1 && hash_equal(proposal, first_item);
+}
+
 static bool add_item(void *self, const struct hash *item, unsigned party, uint64_t position, struct err *e)
 {
+    static const struct hash start;
     struct fold *fold = self;
+    bool is_proposal = fold->header->verb == VERB_PROPOSE &&
+                       is_told_by_item(&fold->entry, item, fold->header->item_count);
     /* The number counts every item the author's entries created, this one's in the order they stand in it. */
     uint64_t number = fold->items_before + ++fold->created;
     sum_change(fold, true, "counterpart/v1/state/item", item, party, 0);
     return query_run(fold->store, QUERY_item_add, e,
                      BINDS(rel(fold), hashed(item), bind_text(fold->header->noun), bind_number(party), bind_u64(number),
-                           bind_u64(position), bind_number(fold->at->feed.feed), hashed(&fold->entry)));
+                           bind_u64(position), bind_number(fold->at->feed.feed),
+                           hash_equal(item, &fold->entry) ? bind_null() : hashed(&fold->entry),
+                           is_proposal ? hashed(&start) : bind_null()));
 }
 
 static bool put_waiting(struct fold *fold, enum need need, const struct hash *entry, const struct hash *item,
@@ -226,7 +237,8 @@ static bool drop_open_offer(struct fold *fold, const struct hash *proposal, stru
 static bool add_proposal(void *self, const struct hash *id, const struct proposal *p, struct err *e)
 {
     struct fold *fold = self;
-    if (!query_run(fold->store, QUERY_proposal_add, e,
+    if (!is_told_by_item(id, &p->changes[0].item, p->change_count) &&
+        !query_run(fold->store, QUERY_proposal_add, e,
                    BINDS(rel(fold), hashed(id), bind_number(p->party), bind_u64(p->position),
                          hashed(&p->changes[0].item), hashed(&p->changes[0].base))))
         return false;
@@ -255,8 +267,10 @@ static bool write_word(struct fold *fold, const struct hash *proposal, unsigned 
                          BINDS(rel(fold), hashed(proposal), bind_number(party), bind_number(word->kind),
                                bind_u64(word->given), bind_optional(word->left), hashed(entry)));
     return word->left == POSITION_NONE ||
-           query_run(fold->store, QUERY_proposal_leave, e,
-                     BINDS(bind_optional(word->left), rel(fold), hashed(proposal)));
+           (query_run(fold->store, QUERY_proposal_leave, e,
+                      BINDS(bind_optional(word->left), rel(fold), hashed(proposal))) &&
+            query_run(fold->store, QUERY_proposal_leave_created, e,
+                      BINDS(bind_optional(word->left), rel(fold), hashed(proposal))));
 }
 
 static bool put_word(void *self, const struct hash *proposal, unsigned party, const struct word *word,
@@ -341,7 +355,8 @@ static bool seal(void *self, const struct hash *id, const struct proposal *p, ui
 {
     struct fold *fold = self;
     sum_change(fold, true, "counterpart/v1/state/agreed", id, p->party, 0);
-    if (!query_run(fold->store, QUERY_proposal_seal, e,
+    bool is_in_item = is_told_by_item(id, &p->changes[0].item, p->change_count);
+    if (!query_run(fold->store, is_in_item ? QUERY_proposal_seal_created : QUERY_proposal_seal, e,
                    BINDS(bind_u64(position), hashed(entry), rel(fold), hashed(id))))
         return false;
     for (size_t i = 0; i < p->change_count; i++) {

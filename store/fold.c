@@ -786,56 +786,42 @@ static bool fold_entry(struct fold *fold, const struct stored_entry *stored, boo
     return fold_judged(fold, &h, slots, e);
 }
 
-struct copied_entry {
-    struct buffer bytes;
-    struct stored_entry entry;
-    struct err *e;
-    bool is_fine;
-};
-
-static bool copy_entry(struct fold *fold, uint64_t index, struct copied_entry *out, enum found *found, struct err *e)
+/* The next row of a feed, which stays where it is until the one after it is asked for. */
+static enum found next_entry(struct fold *fold, struct rows *rows, struct stored_entry *out, struct err *e)
 {
-    OWNED_ROWS rows = {0};
-    out->bytes.len = 0;
-    *found = query_first(&rows, fold->store, QUERY_entry, e,
-                         BINDS(bind_blob(relationship_span(&fold->id)), bind_number(fold->at->feed.feed),
-                               bind_u64(index)));
-    if (*found != FOUND) return *found == ABSENT;
-    size_t header_len = rows_bytes(&rows, 0).len;
-    out->entry.has_body = !rows_is_null(&rows, 2);
-    if (!rows_fixed(&rows, 1, out->entry.salt, sizeof out->entry.salt, e) ||
-        !rows_fixed(&rows, 3, fold->entry.bytes, sizeof fold->entry.bytes, e) ||
-        !buffer_put(&out->bytes, rows_bytes(&rows, 0), e))
-        return false;
-    if (out->entry.has_body && !buffer_put(&out->bytes, rows_bytes(&rows, 2), e)) return false;
-    span left = buffer_span(&out->bytes);
-    out->entry.body = (span){0};
-    if (!span_take(&left, header_len, &out->entry.header)) return err_set(e, ERR_CORRUPT, "an entry is damaged");
-    if (out->entry.has_body) out->entry.body = left;
-    return true;
+    enum found found = rows_next(rows, e);
+    if (found == FOUND_FAILED) return found;
+    if (found == ABSENT || (uint64_t)rows_number(rows, 0) != fold->index) {
+        (void)err_set(e, ERR_CORRUPT, "entry %" PRIu64 " of a feed is missing", fold->index);
+        return FOUND_FAILED;
+    }
+    *out = (struct stored_entry){.header = rows_bytes(rows, 1), .has_body = !rows_is_null(rows, 3)};
+    if (out->has_body) out->body = rows_bytes(rows, 3);
+    if (!rows_fixed(rows, 2, out->salt, sizeof out->salt, e) ||
+        !rows_fixed(rows, 4, fold->entry.bytes, sizeof fold->entry.bytes, e))
+        return FOUND_FAILED;
+    return FOUND;
 }
 
 /* Folds one feed as far as it goes. */
 static bool fold_feed_run(struct fold *fold, size_t slot, bool *is_progress, struct err *e)
 {
-    struct copied_entry copy = {.bytes = {0}};
-    bool is_fine = true;
+    OWNED_ROWS rows = {0};
     struct fold_feed *at = fold->feeds[slot];
+    bool is_fine = true, is_folded = true;
     if (at->feed.folded < at->feed.branch_from) at->feed.folded = at->feed.branch_from;
-    while (is_fine && at->feed.folded < at->feed.edge.size && at->feed.broken_at == UINT64_MAX) {
-        bool is_folded = false;
-        enum found found = ABSENT;
+    while (is_fine && is_folded && at->feed.folded < at->feed.edge.size && at->feed.broken_at == UINT64_MAX) {
+        struct stored_entry entry;
         fold->at = at;
         fold->index = at->feed.folded;
-        is_fine = copy_entry(fold, fold->index, &copy, &found, e);
-        if (is_fine && found == ABSENT)
-            is_fine = err_set(e, ERR_CORRUPT, "entry %" PRIu64 " of a feed is missing", fold->index);
-        if (is_fine) is_fine = fold_entry(fold, &copy.entry, &is_folded, e);
+        if (!rows.statement && !rows_open(&rows, fold->store, QUERY_entries_to_fold, e,
+                                          BINDS(bind_blob(relationship_span(&fold->id)), bind_number(at->feed.feed),
+                                                bind_u64(fold->index))))
+            return false;
+        is_fine = next_entry(fold, &rows, &entry, e) == FOUND && fold_entry(fold, &entry, &is_folded, e);
         fold->header = NULL;
-        if (!is_folded) break;
-        *is_progress = true;
+        *is_progress = *is_progress || (is_fine && is_folded);
     }
-    buffer_wipe(&copy.bytes);
     return is_fine;
 }
 

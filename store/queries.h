@@ -100,9 +100,10 @@ QUERY(feed_trouble,
       " OR fork_at < coalesce(ends_at, fork_at + 1)) LIMIT 1")
 QUERY(entry_add,
       "INSERT INTO entry (relationship, feed, position, id, header, salt, body, subtrees) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-QUERY(entry, "SELECT header, salt, body, id FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
 QUERY(entries_from,
       "SELECT position, header, salt, body FROM entry WHERE relationship = $1 AND feed = $2 AND position >= $3 ORDER BY position")
+QUERY(entries_to_fold, "SELECT position, header, salt, body, id FROM entry"
+                       " WHERE relationship = $1 AND feed = $2 AND position >= $3 ORDER BY position")
 QUERY(entries_raw,
       "SELECT position, header, salt, body, id, subtrees FROM entry WHERE relationship = $1 AND feed = $2 ORDER BY position")
 QUERY(entry_whole, "SELECT id, header, body FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
@@ -150,8 +151,8 @@ QUERY(front_latest,
       " ORDER BY position DESC LIMIT 1")
 QUERY(front_add, "INSERT INTO front (relationship, feed, named_feed, position, size) VALUES ($1, $2, $3, $4, $5)")
 QUERY(item_add,
-      "INSERT INTO item (relationship, item, noun, party, number, position, feed, entry, needs_newer)"
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0)")
+      "INSERT INTO item (relationship, item, noun, party, number, position, feed, entry, base, needs_newer)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)")
 QUERY(item_place, "SELECT party, position FROM item WHERE relationship = $1 AND item = $2")
 QUERY(item_reference, "SELECT party, number, noun FROM item WHERE relationship = $1 AND item = $2")
 QUERY(item_revise, "UPDATE item SET revision = $1 WHERE relationship = $2 AND item = $3")
@@ -161,38 +162,44 @@ QUERY(item_state,
 QUERY(item_statement, "SELECT statement FROM item WHERE relationship = $1 AND item = $2")
 QUERY(item_newer, "UPDATE item SET needs_newer = 1 WHERE relationship = $1 AND item = $2")
 QUERY(item,
-      "SELECT item, noun, party, number, entry, revision, statement, needs_newer FROM item WHERE relationship = $1 AND item = $2")
+      "SELECT item, noun, party, number, coalesce(entry, item), revision, statement, needs_newer FROM item"
+      " WHERE relationship = $1 AND item = $2")
 QUERY(items_after,
-      "SELECT item, noun, party, number, entry, revision, statement, needs_newer FROM item"
+      "SELECT item, noun, party, number, coalesce(entry, item), revision, statement, needs_newer FROM item"
       " WHERE relationship = $1 AND (party, number) > ($2, $3) ORDER BY party, number LIMIT 64")
 QUERY(item_by_reference, /* the party by its code; in two steps for the same reason */
-      "SELECT i.item, i.entry FROM (SELECT n.item FROM item n WHERE n.relationship = $1"
+      "SELECT i.item, coalesce(i.entry, i.item) FROM (SELECT n.item FROM item n WHERE n.relationship = $1"
       " AND n.party = (SELECT p.party FROM party p WHERE p.relationship = $1 AND p.code = $2) AND n.number = $3) AS named"
       " JOIN item i ON i.item = named.item WHERE i.relationship = $1")
 QUERY(item_created, "SELECT feed, position FROM item WHERE relationship = $1 AND item = $2")
 QUERY(item_shown,
       "SELECT p.code, i.number FROM item i JOIN party p ON p.relationship = i.relationship AND p.party = i.party"
       " WHERE i.relationship = $1 AND i.item = $2")
-QUERY(item_entry, "SELECT entry FROM item WHERE relationship = $1 AND item = $2")
+QUERY(item_entry, "SELECT coalesce(entry, item) FROM item WHERE relationship = $1 AND item = $2")
 QUERY(items_of,
       "SELECT item FROM change WHERE relationship = $1 AND proposal = $2"
       " UNION SELECT item FROM statement WHERE relationship = $1 AND statement = $2"
       " UNION SELECT item FROM item WHERE relationship = $1 AND item = $2")
 QUERY(proposal, "SELECT party, position, sealed, seal_entry FROM proposal WHERE relationship = $1 AND proposal = $2")
 QUERY(proposal_add,
-      "INSERT INTO proposal (relationship, proposal, party, position, item, base) VALUES ($1, $2, $3, $4, $5, $6)")
-QUERY(proposal_leave, "UPDATE proposal SET left_at = $1 WHERE relationship = $2 AND proposal = $3")
-QUERY(proposal_seal, "UPDATE proposal SET sealed = $1, seal_entry = $2 WHERE relationship = $3 AND proposal = $4")
+      "INSERT INTO further_proposal (relationship, proposal, party, position, item, base) VALUES ($1, $2, $3, $4, $5, $6)")
+QUERY(proposal_leave, "UPDATE further_proposal SET left_at = $1 WHERE relationship = $2 AND proposal = $3")
+QUERY(proposal_leave_created, "UPDATE item SET left_at = $1 WHERE relationship = $2 AND item = $3 AND base IS NOT NULL")
+QUERY(proposal_seal, "UPDATE further_proposal SET sealed = $1, seal_entry = $2 WHERE relationship = $3 AND proposal = $4")
+QUERY(proposal_seal_created,
+      "UPDATE item SET sealed = $1, seal_entry = $2 WHERE relationship = $3 AND item = $4 AND base IS NOT NULL")
 QUERY(change_add, "INSERT INTO further_change (relationship, proposal, ordinal, item, base) VALUES ($1, $2, $3, $4, $5)")
 QUERY(changes, "SELECT item, base FROM change WHERE relationship = $1 AND proposal = $2 ORDER BY ordinal")
 QUERY(change_of_item, "SELECT ordinal, base FROM change WHERE relationship = $1 AND proposal = $2 AND item = $3")
 /* What was offered on two bases of an item, newest first. */
 QUERY(offers,
-      "SELECT p.proposal, 0, p.base, p.party, p.sealed, p.position FROM (SELECT n.proposal FROM proposal n"
+      "SELECT p.proposal, 0, p.base, p.party, p.sealed, p.position FROM (SELECT n.proposal FROM further_proposal n"
       " WHERE n.relationship = $1 AND n.item = $2 AND n.base IN ($3, $4)) AS named"
-      " JOIN proposal p ON p.proposal = named.proposal WHERE p.relationship = $1"
+      " JOIN further_proposal p ON p.proposal = named.proposal WHERE p.relationship = $1"
+      " UNION ALL SELECT i.item, 0, i.base, i.party, i.sealed, i.position FROM item i"
+      " WHERE i.relationship = $1 AND i.item = $2 AND i.base IN ($3, $4)"
       " UNION ALL SELECT f.proposal, f.ordinal, f.base, p.party, p.sealed, p.position FROM further_change f"
-      " JOIN proposal p ON p.relationship = f.relationship AND p.proposal = f.proposal"
+      " JOIN further_proposal p ON p.relationship = f.relationship AND p.proposal = f.proposal"
       " WHERE f.relationship = $1 AND f.item = $2 AND f.base IN ($3, $4) ORDER BY 6 DESC")
 /* Others' proposals on (item, base) on which a party has given its word. */
 QUERY(spoken_rivals,
@@ -254,8 +261,8 @@ QUERY(open_offer_drop,
       " (SELECT party, position FROM proposal WHERE relationship = $1 AND proposal = $2)")
 QUERY(open_offers_overtaken,
       "DELETE FROM open_offer WHERE relationship = $1 AND (party, position) IN"
-      " (SELECT p.party, p.position FROM change c JOIN proposal p ON p.relationship = c.relationship"
-      " AND p.proposal = c.proposal WHERE c.relationship = $1 AND c.item = $2 AND c.base = $3)")
+      " (SELECT party, position FROM proposal WHERE relationship = $1 AND proposal IN"
+      " (SELECT proposal FROM change WHERE relationship = $1 AND item = $2 AND base = $3))")
 QUERY(open_statement_put,
       "INSERT INTO open_statement (relationship, need, statement, item, party, time_ms) VALUES ($1, $2, $3, $4, $5, $6)"
       " ON CONFLICT (relationship, need, statement) DO NOTHING")

@@ -167,15 +167,19 @@ CREATE TABLE item (
     number INTEGER NOT NULL,             -- CODE-number
     position INTEGER NOT NULL,
     feed INTEGER NOT NULL,
-    entry BLOB NOT NULL,                 -- the entry that created it
+    entry BLOB,                          -- the entry that created it; NULL: that whose id the item bears
     revision BLOB,                       -- the agreed proposal
     statement BLOB,                      -- the newest statement
     needs_newer INTEGER NOT NULL,
+    base BLOB,                           -- NULL unless it was created by a proposal of this one item, which is then
+    left_at INTEGER,                     -- told by this row alone: these four columns are those of further_proposal
+    sealed INTEGER,
+    seal_entry BLOB,
     PRIMARY KEY (relationship, item)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX item_by_number ON item (relationship, party, number);
 
-CREATE TABLE proposal (                  -- with what it changes first, and its proposer's own word on it
+CREATE TABLE further_proposal (          -- with what it changes first, and its proposer's own word on it
     relationship BLOB NOT NULL,
     proposal BLOB NOT NULL,
     party INTEGER NOT NULL,
@@ -187,7 +191,12 @@ CREATE TABLE proposal (                  -- with what it changes first, and its 
     seal_entry BLOB,
     PRIMARY KEY (relationship, proposal)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX proposal_by_base ON proposal (relationship, item, base, party, left_at);
+CREATE INDEX further_proposal_by_base ON further_proposal (relationship, item, base, party, left_at);
+
+CREATE VIEW proposal (relationship, proposal, party, position, item, base, left_at, sealed, seal_entry) AS
+    SELECT relationship, item, party, position, item, base, left_at, sealed, seal_entry FROM item WHERE base IS NOT NULL
+    UNION ALL SELECT relationship, proposal, party, position, item, base, left_at, sealed, seal_entry
+        FROM further_proposal;
 
 CREATE TABLE further_change (            -- the second and later changes of a bundle
     relationship BLOB NOT NULL,
@@ -200,7 +209,8 @@ CREATE TABLE further_change (            -- the second and later changes of a bu
 CREATE INDEX further_change_by_base ON further_change (relationship, item, base);
 
 CREATE VIEW change (relationship, proposal, ordinal, item, base) AS
-    SELECT relationship, proposal, 0, item, base FROM proposal
+    SELECT relationship, item, 0, item, base FROM item WHERE base IS NOT NULL
+    UNION ALL SELECT relationship, proposal, 0, item, base FROM further_proposal
     UNION ALL SELECT relationship, proposal, ordinal, item, base FROM further_change;
 
 CREATE TABLE revision (                  -- agreed revisions, by what they build on
@@ -225,7 +235,8 @@ CREATE TABLE answer (                    -- FOR and NO of those who did not prop
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW word (relationship, proposal, party, kind, given, left_at, entry) AS
-    SELECT relationship, proposal, party, 1, position, left_at, proposal FROM proposal
+    SELECT relationship, item, party, 1, position, left_at, item FROM item WHERE base IS NOT NULL
+    UNION ALL SELECT relationship, proposal, party, 1, position, left_at, proposal FROM further_proposal
     UNION ALL SELECT relationship, proposal, party, kind, given, left_at, entry FROM answer;
 
 CREATE TABLE answer_stand (              -- the other's proposal a party is FOR on an item and base
@@ -238,9 +249,10 @@ CREATE TABLE answer_stand (              -- the other's proposal a party is FOR 
 ) STRICT, WITHOUT ROWID;
 
 CREATE VIEW stand (relationship, party, item, base, proposal) AS
-    SELECT relationship, party, item, base, proposal FROM proposal WHERE left_at IS NULL
+    SELECT relationship, party, item, base, item FROM item WHERE base IS NOT NULL AND left_at IS NULL
+    UNION ALL SELECT relationship, party, item, base, proposal FROM further_proposal WHERE left_at IS NULL
     UNION ALL SELECT f.relationship, p.party, f.item, f.base, f.proposal FROM further_change f
-        JOIN proposal p ON p.relationship = f.relationship AND p.proposal = f.proposal WHERE p.left_at IS NULL
+        JOIN further_proposal p ON p.relationship = f.relationship AND p.proposal = f.proposal WHERE p.left_at IS NULL
     UNION ALL SELECT relationship, party, item, base, proposal FROM answer_stand;
 
 CREATE TABLE due (                       -- all parties are FOR; waits for its proposer to have seen gate_party's word

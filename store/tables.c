@@ -186,7 +186,7 @@ bool tables_put(struct store *store, const struct relationship_id *id, const str
 }
 
 static const char *const folded_tables[] = {
-    "front", "countersignature", "item", "proposal", "further_change", "revision", "answer", "answer_stand", "due", "statement",
+    "front", "countersignature", "item", "further_proposal", "further_change", "revision", "answer", "answer_stand", "due", "statement",
     "statement_word", "mention", "open_offer", "open_statement",
 };
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define CHUNK 5000
@@ -81,6 +82,20 @@ static double seconds(void)
     return (double)world_real()->now_ms(world_real()->self) / 1000.0;
 }
 
+/* Processor time, which other work on the machine changes far less than it changes the time by the clock. */
+static double processor_seconds(clockid_t clock)
+{
+    struct timespec spent = {0};
+    (void)clock_gettime(clock, &spent);
+    return (double)spent.tv_sec + (double)spent.tv_nsec / 1e9;
+}
+
+static double server_seconds(const struct bench *b)
+{
+    clockid_t clock;
+    return b->server > 0 && clock_getcpuclockid(b->server, &clock) == 0 ? processor_seconds(clock) : 0;
+}
+
 /* ---- the other company's daemon ---- */
 
 /* In a process of its own, started anew: neither nng nor SQLite may be carried across a fork. */
@@ -132,8 +147,12 @@ static void stop_server(struct bench *b)
     b->server = 0;
 }
 
-/* Returns how long the exchange took, from dialling to the last commit; opening and closing the home are not in it. */
-static double sync_once(struct bench *b, struct engine_counts *out)
+/* From dialling to the last commit; opening and closing the home are not in it. */
+struct spent {
+    double by_clock, here, there; /* s; the other two are processor time, of this node and of the other */
+};
+
+static struct spent sync_once(struct bench *b, struct engine_counts *out)
 {
     struct home *home = open_home(b, &b->bolt);
     struct link *link = NULL;
@@ -141,9 +160,10 @@ static double sync_once(struct bench *b, struct engine_counts *out)
     struct err e = {0};
     if (!link_open(&link, &e)) stop(b, "link", &e);
     struct runner_options options = {.home = home, .link = link, .voice = &voice, .is_once = true};
-    double start = seconds();
+    struct spent from = {seconds(), processor_seconds(CLOCK_PROCESS_CPUTIME_ID), server_seconds(b)};
     if (!runner_run(&options, &outcome, &e) || outcome.counts.partners_reached == 0) stop(b, outcome.failure, &e);
-    double took = seconds() - start;
+    struct spent took = {seconds() - from.by_clock, processor_seconds(CLOCK_PROCESS_CPUTIME_ID) - from.here,
+                         server_seconds(b) - from.there};
     *out = outcome.counts;
     link_close(link);
     home_close(home);
@@ -237,8 +257,11 @@ static void print_rate(const char *name, double entries, double took)
 static void copy(struct bench *b, const char *name)
 {
     struct engine_counts counts;
-    double took = sync_once(b, &counts);
-    print_rate(name, (double)counts.entries_received, took);
+    struct spent took = sync_once(b, &counts);
+    double entries = (double)counts.entries_received;
+    print_rate(name, entries, took.by_clock);
+    printf("%s_processor_time %.1f us/entry here, %.1f us/entry there\n", name, took.here / entries * 1e6,
+           took.there / entries * 1e6);
     printf("%s_bytes_received %llu bytes\n%s_round_trips %llu\n", name, (unsigned long long)counts.bytes_received, name,
            (unsigned long long)counts.round_trips);
 }

@@ -9,7 +9,7 @@ from counterpart import Failed, Group, claim, open_relationship
 SIGNED = (("entry", ("id", "header", "salt", "body")), ("head", ("root", "signature")), ("receipt", ("signature",)))
 FOLDED = (
     ("item", "UPDATE item SET revision = zeroblob(32) WHERE revision IS NOT NULL"),
-    ("proposal", "UPDATE proposal SET sealed = NULL, seal_entry = NULL"),
+    ("proposal", "UPDATE item SET sealed = NULL, seal_entry = NULL WHERE sealed IS NOT NULL"),
     ("word", "DELETE FROM answer WHERE kind = 1"),
     ("statement word", "UPDATE statement_word SET word = 1"),
 )

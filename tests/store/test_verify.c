@@ -280,7 +280,7 @@ static void changed_rows_are_found(void **state)
          "BOLT's certificate", ""},
         {"UPDATE item SET revision = NULL", "", "item tables"},
         {"UPDATE item SET needs_newer = 1", "", "item tables"},
-        {"UPDATE proposal SET sealed = sealed + 1", "", "item tables"},
+        {"UPDATE item SET sealed = sealed + 1", "", "item tables"},
         {"UPDATE answer SET left_at = 7 WHERE party = 1", "", "item tables"},
         {"DELETE FROM statement", "", "item tables"},
         {"DELETE FROM front", "", "item tables"},
