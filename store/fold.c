@@ -213,15 +213,27 @@ static enum met branch_meets(struct fold *fold, const struct fold_feed *slot, ui
     return row->size <= feed->folded ? MET : NOT_YET;
 }
 
+/* Does the author name less of a feed than before? Which branch comes first here says nothing: beyond a fork all are alike. */
+static bool runs_backwards(const struct fold *fold, const struct front_row *row)
+{
+    for (size_t n = 0; n < fold->feed_count; n++) {
+        const struct feed *feed = &fold->feeds[n]->feed;
+        if (key_public_equal(&feed->log_key, &row->log_key) && row->size <= feed->fork_at &&
+            row->size < fold->at->seen[n])
+            return true;
+    }
+    return false;
+}
+
 /* Which slot meets a row of a front: matched by key, size and root. What branches have in common is branch 0's. */
 static enum met row_meets(struct fold *fold, const struct front_row *row, size_t *at, struct err *e)
 {
+    if (runs_backwards(fold, row)) return BACKWARDS;
     uint64_t main_folded = 0;
     for (size_t n = 0; n < fold->feed_count; n++) { /* a key's branch 0 comes before its others */
         const struct feed *feed = &fold->feeds[n]->feed;
         if (!key_public_equal(&feed->log_key, &row->log_key)) continue;
         if (feed->branch == 0) main_folded = feed->folded;
-        if (feed->branch == 0 && row->size < fold->at->seen[n]) return BACKWARDS;
         if (feed->branch != 0 && row->size <= feed->branch_from) continue;
         enum met met = branch_meets(fold, fold->feeds[n], main_folded, row, e);
         *at = n;
@@ -648,8 +660,8 @@ static void act_items(const struct header *h, const struct hash *entry, struct a
     }
 }
 
-/* An item keeps the noun it was created with. */
-static bool nouns_match(struct fold *fold, const struct header *h, bool *out, struct err *e)
+/* An item keeps the noun it was created with. One that is not in the entry's past may be here or may come later. */
+static bool nouns_match(struct fold *fold, const struct header *h, const struct past *past, bool *out, struct err *e)
 {
     *out = true;
     for (size_t i = 0; i < h->item_count && *out; i++) {
@@ -659,7 +671,10 @@ static bool nouns_match(struct fold *fold, const struct header *h, bool *out, st
             &rows, fold->store, QUERY_item_reference, e,
             BINDS(bind_blob(relationship_span(&fold->id)), bind_blob(hash_span(&h->items[i].item))));
         if (found == FOUND_FAILED) return false;
-        *out = found == ABSENT || span_equal(rows_bytes(&rows, 2), h->noun);
+        if (found == ABSENT) continue;
+        int64_t party = rows_number(&rows, 0);
+        if (party < 0 || party >= PARTIES_MAX || (uint64_t)rows_number(&rows, 3) >= past->below[party]) continue;
+        *out = span_equal(rows_bytes(&rows, 2), h->noun);
     }
     return true;
 }
@@ -691,7 +706,7 @@ static bool fold_effect(struct fold *fold, struct act *act, enum effect *effect,
     act->ref = h->ref;
     if (act->verb != VERB_UNKNOWN) {
         act_items(h, &fold->entry, act);
-        if (!nouns_match(fold, h, &is_match, e)) return false;
+        if (!nouns_match(fold, h, &act->past, &is_match, e)) return false;
         if (h->verb == VERB_STATE && h->item_count == 0) is_match = false; /* a statement is about something */
         if (!is_match) act->verb = VERB_UNKNOWN;
     }

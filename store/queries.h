@@ -154,7 +154,7 @@ QUERY(item_add,
       "INSERT INTO item (relationship, item, noun, party, number, position, feed, entry, base, needs_newer)"
       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)")
 QUERY(item_place, "SELECT party, position FROM item WHERE relationship = $1 AND item = $2")
-QUERY(item_reference, "SELECT party, number, noun FROM item WHERE relationship = $1 AND item = $2")
+QUERY(item_reference, "SELECT party, number, noun, position FROM item WHERE relationship = $1 AND item = $2")
 QUERY(item_revise, "UPDATE item SET revision = $1 WHERE relationship = $2 AND item = $3")
 QUERY(item_state,
       "UPDATE item SET statement = (SELECT s.statement FROM statement s WHERE s.relationship = $1 AND s.item = $2"
