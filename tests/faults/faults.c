@@ -133,7 +133,7 @@ static bool keeps_all(const struct scene *scene, struct stage *stage, struct err
 {
     for (unsigned n = 0; n < STAGE_NODES; n++) stage_close(stage, n);
     for (unsigned n = 0; n < STAGE_NODES; n++) {
-        if (!stage->nodes[n].disk || (scene->is_from_nothing && !scene->before && n == ACME)) continue;
+        if (!stage->nodes[n].disk) continue;
         if (!stage_open(stage, n, e)) return err_because(e, "opening it at the end");
         if (!stage_keeps_promises(stage, UINT64_MAX, stage, n, e) || !stage_verify(stage, n, e)) return false;
         if (!scene->is_restored && home_health(stage->nodes[n].home) != HEALTH_FINE)

@@ -12,6 +12,7 @@ typedef bool scene_step(struct stage *stage, struct err *e);
 struct scene {
     const char *name;
     bool is_from_nothing;  /* the disks are empty */
+    bool is_meeting;       /* going on, they meet first, as far as they have not */
     bool is_forked;        /* ends with a fork known: they are not in step after it */
     bool is_restored;      /* homes may be found restored, and recover */
     scene_step *before;    /* not cut and not failed; may be NULL */
