@@ -20,7 +20,7 @@
 
 #define TREATMENTS 8 /* lost, kept, torn twice, four random subsets */
 #define SHORT_SEED 1
-#define SHORT_STRIDE 23 /* of the states */
+#define SHORT_STRIDE 37 /* of the states */
 #define FAILURES_SHOWN 20
 
 struct totals {

@@ -382,7 +382,6 @@ static bool is_held(struct store *store, const struct held *wanted, struct err *
 {
     struct keeping k = {store, wanted, false};
     struct feed feed = {0};
-    struct hash root = {0};
     char words[80];
     if (!feed_load(store, &wanted->id, &wanted->log_key, 0, &feed, e))
         return err_because(e, "promised %s", held_words(wanted, words, sizeof words));
@@ -390,12 +389,11 @@ static bool is_held(struct store *store, const struct held *wanted, struct err *
         if (!feed_receipts_each(store, &wanted->id, feed.feed, keep_look, &k, e)) return false;
         return k.is_kept || err_set(e, ERR_MISSING, "promised %s: it is lost", held_words(wanted, words, sizeof words));
     }
-    if (feed.edge.size < wanted->size)
+    if (feed.edge.size < wanted->size && feed.fork_at == UINT64_MAX)
         return err_set(e, ERR_MISSING, "promised %s: only %llu are there", held_words(wanted, words, sizeof words),
                        (unsigned long long)feed.edge.size);
-    struct feed_nodes nodes = feed_nodes_of(store, &wanted->id, &feed);
-    if (!merkle_root_at(feed_nodes(&nodes), wanted->size, &root, e)) return false;
-    return hash_equal(&root, &wanted->root) ||
+    /* Which branch of a forked feed is the first depends on what came first. */
+    return feed_with_root(store, &wanted->id, &wanted->log_key, wanted->size, &wanted->root, &feed, NULL) ||
            err_set(e, ERR_CONFLICT, "promised %s: other entries are there", held_words(wanted, words, sizeof words));
 }
 
