@@ -325,6 +325,13 @@ struct promising {
     struct key_public log_key, receipt_key; /* is_sent: whose */
 };
 
+/* What a home of the same keys had sent, before a copy or a restore, this one has not. */
+static bool is_here(struct store *store, const struct held *held)
+{
+    struct feed feed;
+    return held->is_receipt || feed_with_root(store, &held->id, &held->log_key, held->size, &held->root, &feed, NULL);
+}
+
 static bool promise_held(void *self, const struct held *held)
 {
     struct promising *p = self;
@@ -334,7 +341,7 @@ static bool promise_held(void *self, const struct held *held)
         bool is_theirs = home_log_key(p->stage->nodes[p->node].home, &held->id, &log_key, NULL);
         if (held->is_receipt) is_theirs = receipt_key && key_public_equal(&held->receipt_key, signing_key_public(receipt_key));
         else is_theirs = is_theirs && key_public_equal(&held->log_key, signing_key_public(log_key));
-        if (!is_theirs) return true;
+        if (!is_theirs || !is_here(home_store(p->stage->nodes[p->node].home), held)) return true;
     }
     promise_add(p->stage, &promise);
     return true;
