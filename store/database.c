@@ -25,6 +25,7 @@ struct store {
     sqlite3 *db;
     sqlite3_stmt *statements[QUERY_COUNT];
     void *typed[TYPED_TABLES_MAX];
+    void *rollback; /* made at open, so that it needs no memory when memory has run out */
     unsigned depth; /* of store_transact */
     int64_t seen_version;
     struct store_counts counts;
@@ -298,7 +299,7 @@ static bool store_prepare(struct store *store, struct err *e)
         if (!database_prepare(store, texts[q].sql, &statement, e)) return err_because(e, "query %s", texts[q].name);
         store->statements[q] = statement;
     }
-    return true;
+    return database_prepare(store, "ROLLBACK", &store->rollback, e);
 }
 
 bool store_open(struct store **out, const char *path, const struct world *world, struct err *e)
@@ -329,6 +330,7 @@ void store_close(struct store *store)
     if (!store) return;
     for (size_t q = 0; q < QUERY_COUNT; q++) sqlite3_finalize(store->statements[q]);
     for (size_t t = 0; t < TYPED_TABLES_MAX; t++) sqlite3_finalize(store->typed[t]);
+    sqlite3_finalize(store->rollback);
     (void)sqlite3_close(store->db);
     free(store);
 }
@@ -336,6 +338,17 @@ void store_close(struct store *store)
 const struct world *store_world(const struct store *store)
 {
     return store->world;
+}
+
+/* Leaves the transaction; before the statements are prepared, there is nothing but text to do it with. */
+static void leave(struct store *store)
+{
+    if (sqlite3_get_autocommit(store->db)) return;
+    if (store->rollback) {
+        (void)sqlite3_step(store->rollback);
+        (void)sqlite3_reset(store->rollback);
+    }
+    if (!sqlite3_get_autocommit(store->db)) (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
 bool store_transact(struct store *store, bool (*work)(void *self, struct err *e), void *self, struct err *e)
@@ -351,7 +364,7 @@ bool store_transact(struct store *store, bool (*work)(void *self, struct err *e)
         if (sqlite3_total_changes64(store->db) != before) store->counts.commits++;
         return true;
     }
-    if (!sqlite3_get_autocommit(store->db)) (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    leave(store);
     return false;
 }
 
@@ -360,7 +373,7 @@ bool store_snapshot(struct store *store, bool (*work)(void *self, struct err *e)
     if (store->depth > 0) return work(self, e);
     if (!database_execute(store, "BEGIN", e)) return false;
     bool is_fine = work(self, e);
-    (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+    leave(store);
     return is_fine;
 }
 
