@@ -327,11 +327,37 @@ void truth_acknowledged(struct truth *t, struct machine *m)
     t->seen[m->number].acknowledged = size_of(&t->now, m->number, NULL);
 }
 
+/* What only the replaced disk held, besides disks that are gone already, nobody can bring back: it is forgotten. */
+static bool is_held(const struct truth *t, unsigned without, unsigned party, uint64_t size)
+{
+    for (unsigned m = 0; m < t->machine_count; m++)
+        if (m != without && size_of(&t->seen[m], party, NULL) >= size) return true;
+    return false;
+}
+
+static bool is_shown(const struct truth *t, unsigned without, const struct revision_shown *r)
+{
+    for (unsigned m = 0; m < t->machine_count; m++)
+        if (m != without && shown_as(t->seen[m].shown, t->seen[m].shown_count, &r->item, &r->base)) return true;
+    return false;
+}
+
 void truth_restored(struct truth *t, unsigned machine)
 {
     struct seen *s = &t->seen[machine];
+    struct known_root *roots = t->roots.at;
+    struct revision_shown *agreed = t->agreed.at;
+    size_t kept = 0;
+    for (size_t i = 0; i < t->roots.count; i++)
+        if (is_held(t, machine, roots[i].party, roots[i].size)) roots[kept++] = roots[i];
+    t->roots.count = kept;
+    kept = 0;
+    for (size_t i = 0; i < t->agreed.count; i++)
+        if (is_shown(t, machine, &agreed[i])) agreed[kept++] = agreed[i];
+    t->agreed.count = kept;
     s->acknowledged = 0;
     s->shown_count = 0;
+    s->feed_count = 0;
     s->frontier = 0;
 }
 
