@@ -508,6 +508,16 @@ static bool take_news(struct engine *engine, struct dial *d, struct reader *r, s
     return read_end(r, e);
 }
 
+/* They showed us no state to compare with, though we show them ours: a restored home wants to compare in full. */
+static bool is_asked_in_full(const struct dial *d)
+{
+    for (size_t i = 0; i < d->talk_count; i++)
+        if (!d->talks[i].is_agreed && d->talks[i].is_heard && d->talks[i].shared.is_confirmed &&
+            hash_is_zero(&d->talks[i].heard.state))
+            return true;
+    return false;
+}
+
 /* What a watch brought: summaries, what changed in full, and the news itself when it was small. */
 static bool on_watch(struct engine *engine, struct dial *d, struct reader *r, struct err *e)
 {
@@ -538,6 +548,7 @@ static bool on_watch(struct engine *engine, struct dial *d, struct reader *r, st
         d->state = DIAL_WORKING;
         return run_jobs(engine, d, e);
     }
+    if (count > 0 && is_asked_in_full(d)) return send_round(engine, d, e);
     bool is_progress = d->has_progress;
     d->has_progress = false;
     if (!send_watch(engine, d, e)) return false; /* carries the receipts for what came */

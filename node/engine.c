@@ -178,6 +178,8 @@ bool engine_open(struct engine **out, const struct engine_options *options, stru
 void engine_start(struct engine *engine)
 {
     engine->is_started = true;
+    engine->owes_receipts = true; /* of an earlier run */
+    engine->owed_ms = engine_now(engine);
     (void)engine_write_seals(engine);
     dialer_start(engine);
 }

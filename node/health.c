@@ -6,6 +6,7 @@
 
 #define WAITS_SETTING                                                                              \
     "waits for" /* lines RELATIONSHIP CODE: who has not returned what it holds of ours */
+#define AWAITED_SETTING "awaited marker" /* digest of the marker that goes with what is waited for */
 #define WAITS_BYTES_MAX (16 * 1024 * 1024)
 #define WAIT_LINE_MAX (2 * 16 + 1 + CODE_BYTES_MAX + 1 + 1)
 
@@ -82,6 +83,35 @@ static bool pair_says(const struct home *home, const struct marker_pair *pair, c
             (pair->has_mirror && marker_equal(&pair->mirror, now)));
 }
 
+static bool marker_digest(const struct marker *marker, struct hash *out, struct err *e)
+{
+    OWNED_BUFFER bytes = {0};
+    if (!marker_write(marker, &bytes, e)) return false;
+    *out = hash_labelled("counterpart/v1/marker-awaited", (span[]){buffer_span(&bytes)}, 1);
+    return true;
+}
+
+/*
+ * While counterparts are waited for, the marker goes on saying how far this home had come: else the same backup, put back
+ * once more, would look like the home itself, with nobody to wait for. The database remembers which marker that is.
+ */
+static bool marker_await(struct home *home, const struct marker_pair *pair, struct marker *now, struct err *e)
+{
+    struct hash digest = {0};
+    if (key_public_equal(&pair->home.owner, &now->owner) && !marker_raise(now, &pair->home, e)) return false;
+    if (key_public_equal(&pair->mirror.owner, &now->owner) && !marker_raise(now, &pair->mirror, e)) return false;
+    return marker_digest(now, &digest, e) && setting_put(home->store, AWAITED_SETTING, hash_span(&digest), e);
+}
+
+/* Is this the marker that was written when what is waited for was begun? */
+static bool is_awaited(struct home *home, const struct marker *marker)
+{
+    OWNED_BUFFER kept = {0};
+    struct hash digest = {0};
+    return setting_get(home->store, AWAITED_SETTING, sizeof digest.bytes, &kept, NULL) &&
+           marker_digest(marker, &digest, NULL) && span_equal(buffer_span(&kept), hash_span(&digest));
+}
+
 /*
  * Under the lock, whose holder may write the marker: nobody else writes meanwhile, so what is read
  * now is not behind what is there.
@@ -90,10 +120,14 @@ static bool mark_locked(struct home *home, bool is_taken_as_it_is, struct err *e
 {
     OWNED_MARKER now = {0};
     OWNED_MARKER_PAIR pair = {0};
+    bool is_awaiting = home->waits.len > 0 && !is_taken_as_it_is;
     if (!marker_now(home, &now, e)) return false;
-    if (home->is_written && marker_equal(&now, &home->written)) return true;
+    if (!is_awaiting && home->is_written && marker_equal(&now, &home->written)) return true;
     if (!marker_files_read(&home->marker_files, &pair, e)) return false;
-    if (!is_taken_as_it_is && (is_ahead(&pair.home, &now) || is_ahead(&pair.mirror, &now))) {
+    if (is_awaiting) {
+        if (!marker_await(home, &pair, &now, e)) return false;
+        if (home->is_written && marker_equal(&now, &home->written)) return true;
+    } else if (!is_taken_as_it_is && (is_ahead(&pair.home, &now) || is_ahead(&pair.mirror, &now))) {
         health_set(home, HEALTH_RESTORED, "the database was put back while this home was in use");
         return err_set(e, ERR_REFUSED, "%s", home->health_words);
     }
@@ -248,6 +282,9 @@ static bool health_judge(struct home *home, struct err *e)
 
     enum health judged = marker_judge(pair.has_home ? &pair.home : NULL,
                                       pair.has_mirror ? &pair.mirror : NULL, &now);
+    if (judged == HEALTH_RESTORED && home->waits.len &&
+        (is_awaited(home, &pair.home) || is_awaited(home, &pair.mirror)))
+        judged = HEALTH_FINE; /* it is being recovered: who has answered need not answer again */
     const struct marker_feed *ahead = marker_ahead(&pair.home, &now);
     health_from(home, judged, ahead ? ahead : marker_ahead(&pair.mirror, &now));
     home->is_written = pair_says(home, &pair, &now);
@@ -264,6 +301,7 @@ static bool health_refresh(struct home *home, struct err *e)
     if (home->health == HEALTH_RESTORED || home->health == HEALTH_COPIED)
         return health_judge(home, e);
     if (!waits_load(home, e)) return false;
+    if (home->health == HEALTH_RECOVERING && home->waits.len == 0) return health_judge(home, e);
     health_from(home, HEALTH_FINE, NULL);
     return true;
 }
@@ -348,7 +386,7 @@ bool home_adopt(struct home *home, struct err *e)
     /* What is waited for is on disk before the marker calls this the right place. */
     if (!store_transact(home->store, adopt, home, e)) return false;
     home->is_written = false;
-    if (!mark(home, true, e) || !waits_load(home, e)) return false;
+    if (!waits_load(home, e) || !mark(home, home->waits.len == 0, e)) return false;
     health_from(home, HEALTH_FINE, NULL);
     return true;
 }
@@ -384,18 +422,32 @@ static bool remove_wait(void *self, struct err *e)
     return !found || waits_save(r->home, buffer_span(&rest), e);
 }
 
-bool home_goes_on(struct home *home, const struct relationship_id *id, struct err *e)
+/* What is waited for in all other relationships. */
+static bool waits_elsewhere(struct home *home, const struct relationship_id *id, struct buffer *rest, struct err *e)
 {
     char hex[2 * sizeof id->bytes + 1] = {0};
     span line = {0}, named = {0};
-    OWNED_BUFFER rest = {0};
     if (!waits_load(home, e)) return false;
     (void)hex_write(relationship_span(id), hex, sizeof hex);
     for (span lines = buffer_span(&home->waits); span_take_until(&lines, '\n', &line);) {
         span whole = span_of(line.at, line.len + 1), left = line;
         bool is_ours = span_take_until(&left, ' ', &named) && span_equal(named, span_text(hex));
-        if (!is_ours && !buffer_put(&rest, whole, e)) return false;
+        if (!is_ours && !buffer_put(rest, whole, e)) return false;
     }
+    return true;
+}
+
+bool home_will_go_on(struct home *home, const struct relationship_id *id, struct err *e)
+{
+    OWNED_BUFFER rest = {0};
+    if (!waits_elsewhere(home, id, &rest, e)) return false;
+    return home->waits.len == 0 || rest.len > 0 || mark(home, true, e);
+}
+
+bool home_goes_on(struct home *home, const struct relationship_id *id, struct err *e)
+{
+    OWNED_BUFFER rest = {0};
+    if (!waits_elsewhere(home, id, &rest, e)) return false;
     return rest.len == home->waits.len || waits_save(home, buffer_span(&rest), e);
 }
 
@@ -403,9 +455,18 @@ bool home_returned(struct home *home, const struct relationship_id *id, const ch
                    struct err *e)
 {
     struct returning returning = {home, id, code};
+    char line[WAIT_LINE_MAX] = {0};
+    bool found = false;
+    OWNED_BUFFER rest = {0};
     if (strlen(code) > CODE_BYTES_MAX) return true; /* we wait for nobody of that name */
-    /* The marker names what was returned before the home may sign anything on top of it. */
-    if (!home_may_work(home, true, e) || !mark(home, false, e)) return false;
+    if (!home_may_work(home, true, e) ||
+        !waits_copy(buffer_span(&home->waits), wait_line(id, code, line), &rest, &found, e))
+        return false;
+    /*
+     * The marker names what was returned before the home may sign anything on top of it; with the last answer it forgets
+     * what nobody holds.
+     */
+    if (!mark(home, found && rest.len == 0, e)) return false;
     if (!store_transact(home->store, remove_wait, &returning, e)) return false;
     return health_refresh(home, e);
 }

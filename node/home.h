@@ -89,6 +89,8 @@ MUST_USE bool home_may_work(struct home *home, bool to_talk, struct err *e);
 MUST_USE bool home_adopt(struct home *home, struct err *e);
 /* True while `code` in the relationship has not returned what it holds of ours since the adoption. */
 bool home_waits_for(struct home *home, const struct relationship_id *id, const char *code);
+/* Before that: with nobody else to wait for, the marker forgets what has not been returned. Fails: ERR_DISK. */
+MUST_USE bool home_will_go_on(struct home *home, const struct relationship_id *id, struct err *e);
 /*
  * We go on in the relationship without what has not been returned, in a feed that was just begun for it. Inside the same
  * store_transact; home_mark follows.

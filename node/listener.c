@@ -240,12 +240,19 @@ static bool is_same_summary(const struct summary *a, const struct summary *b)
     return hash_equal(&a->digest, &b->digest) && hash_equal(&a->state, &b->state);
 }
 
+/* A restored home has to hear that they hold no more of ours: without a state to compare with they ask again, until both are the same. */
+static void hide_state(struct engine *engine, const struct shared *shared, struct hash *state)
+{
+    if (home_waits_for(engine->home, &shared->id, shared->code)) *state = (struct hash){0};
+}
+
 /* What we hold of a relationship, in full; engine->showing holds it already. */
 static bool write_detail(struct engine *engine, const struct shared *shared, struct sink *plain, struct err *e)
 {
     struct detail detail = {.relationship = shared->id, .state = engine->showing->summary.state,
                             .rows = engine->showing->rows, .row_count = engine->showing->row_count};
     if (!exchange_forks(engine->home, shared, &engine->forks, detail.forks, &detail.fork_count, e)) return false;
+    hide_state(engine, shared, &detail.state);
     detail_write(plain, &detail);
     return true;
 }
@@ -363,8 +370,7 @@ static bool on_push(struct engine *engine, struct visitor *v, struct reader *r, 
                    (unsigned long long)taken.entries);
     if (taken.entries > 0) (void)engine_write_seals(engine);
     if (shared && !showing_of(engine, shared, &ours, e)) return false;
-    /* A restored home has to hear that they hold no more of ours: without a state to compare with they ask in full. */
-    if (shared && home_waits_for(engine->home, &shared->id, shared->code)) ours.state = (struct hash){0};
+    if (shared) hide_state(engine, shared, &ours.state);
     if (!engine_plain(engine, &plain, e)) return false;
     message_start(&plain, MESSAGE_PUSH, &taken.receipt, taken.receipt_count, 3);
     write_u64(&plain, status);

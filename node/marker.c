@@ -108,6 +108,18 @@ static bool place_equal(const struct marker *a, const struct marker *b)
            hash_equal(&a->machine, &b->machine);
 }
 
+bool marker_raise(struct marker *marker, const struct marker *other, struct err *e)
+{
+    for (size_t i = 0; i < other->feed_count; i++) {
+        struct marker_feed *same = NULL;
+        for (size_t k = 0; k < marker->feed_count && !same; k++)
+            if (feed_order(&marker->feeds[k], &other->feeds[i]) == 0) same = &marker->feeds[k];
+        if (!same && !marker_add(marker, &other->feeds[i], e)) return false;
+        if (same && other->feeds[i].size >= same->size) *same = other->feeds[i];
+    }
+    return true;
+}
+
 bool marker_equal(const struct marker *a, const struct marker *b)
 {
     if (!key_public_equal(&a->owner, &b->owner) || !place_equal(a, b)) return false;

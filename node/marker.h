@@ -36,6 +36,8 @@ void marker_wipe(struct marker *marker);
 /* Adds a feed in its place; an empty one is left out. Fails: ERR_LIMIT, ERR_CORRUPT (named twice), ERR_MEMORY. */
 MUST_USE bool marker_add(struct marker *marker, const struct marker_feed *feed, struct err *e);
 bool marker_equal(const struct marker *a, const struct marker *b);
+/* Each feed becomes as far as it is in either. Fails: as marker_add. */
+MUST_USE bool marker_raise(struct marker *marker, const struct marker *other, struct err *e);
 /* Takes over what `from` holds, releasing what was there; `from` is empty afterwards. */
 void marker_move(struct marker *to, struct marker *from);
 /* NULL: it names no such feed. */

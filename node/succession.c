@@ -116,7 +116,7 @@ static bool begin_locked(struct home *home, const struct asker *asker, const str
     if (!home_certify(home, id, b.ordinal, &sink, e)) return false;
     must(!sink.full);
     b.note = sink_span(&sink);
-    return store_transact(home_store(home), begin, &b, e);
+    return home_will_go_on(home, id, e) && store_transact(home_store(home), begin, &b, e);
 }
 
 bool succession_begin(struct home *home, const struct asker *asker, const struct relationship_id *id, struct err *e)

@@ -633,6 +633,42 @@ static void waiting_outlives_a_restart_and_adopting_again_forgets_nobody_s_answe
     home_close(home);
 }
 
+static void bolt_opens_one(void)
+{
+    static const char *const codes[] = {"BOLT", "ACME"};
+    struct relationship_id id = {0};
+    struct home *home = open_home("bolt");
+    worked(work_open(home, &anna, "More", codes, 2, &id, &scene.e));
+    home_close(home);
+}
+
+static void the_same_backup_put_back_again_is_a_restore_again(void **state)
+{
+    (void)state;
+    struct relationship_id ids[2] = {0};
+    init_bolt_with_counterparts(ids);
+    bolt_opens_one();
+    shell("cp -a bolt backup");
+    bolt_opens_one();
+    shell("rm -r bolt/* && cp -a backup/* bolt/");
+    struct home *home = open_home("bolt");
+    worked(home_adopt(home, &scene.e));
+    home_close(home);
+    assert_health("bolt", HEALTH_RECOVERING);
+
+    shell("rm -r bolt/* && cp -a backup/* bolt/");
+
+    assert_health("bolt", HEALTH_RESTORED);
+    home = open_home("bolt");
+    worked(home_adopt(home, &scene.e));
+    assert_true(home_waits_for(home, &ids[0], "ACME"));
+    worked(home_returned(home, &ids[0], "ACME", &scene.e));
+    worked(home_returned(home, &ids[1], "ACME", &scene.e));
+    assert_int_equal(home_health(home), HEALTH_FINE);
+    home_close(home);
+    assert_health("bolt", HEALTH_FINE);
+}
+
 static void a_fine_home_may_be_adopted_after_its_machine_was_put_back(void **state)
 {
     (void)state;
@@ -851,6 +887,7 @@ int main(void)
         TEST(a_restored_home_works_only_when_adopted),
         TEST(an_adopted_home_waits_for_every_counterpart),
         TEST(waiting_outlives_a_restart_and_adopting_again_forgets_nobody_s_answer),
+        TEST(the_same_backup_put_back_again_is_a_restore_again),
         TEST(a_fine_home_may_be_adopted_after_its_machine_was_put_back),
         TEST(a_recovering_home_that_is_copied_is_a_copy_again),
         TEST(what_another_process_adopts_and_gets_back_is_seen),

@@ -443,7 +443,7 @@ static bool stays_quiet(struct group *g)
 {
     struct wires_counts before, after;
     size_t dials = 0;
-    for (unsigned i = 0; g->schedule->has_liar && i < 12; i++) { /* it has its own to say first */
+    for (unsigned i = 0; g->schedule->has_liar && i < 24; i++) { /* it has its own to say first */
         wait_ms(g, 5000);
         if (!drain(g)) return false;
     }
