@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BRANCHES_MAX 4 /* kept of one feed: more prove nothing that two do not */
 #define BRANCH_UNIT 65536u
 
 bool feed_with_root(struct store *store, const struct relationship_id *id, const struct key_public *log_key,
