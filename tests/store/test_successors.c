@@ -414,6 +414,47 @@ static void a_party_has_so_many_feeds_and_no_more(void **state)
     parties_close(&p);
 }
 
+/* BOLT, who has written nothing in it since, begins another feed with each store that it tells a different one. */
+static void feeds_nobody_wants_do_not_keep_others_apart(void **state)
+{
+    (void)state;
+    struct parties p;
+    struct signing_key *unused[2 * ORDINALS_MAX];
+    size_t count = 0;
+    parties_open(&p, 3, 108);
+    struct signing_key *own = p.sides[BOLT].log;
+    for (unsigned to = ACME; to <= CORD; to += 2)
+        for (size_t i = 1; i < ORDINALS_MAX; i++) {
+            struct parties other;
+            struct hash begins;
+            bool is_forked = false;
+            replica_open(&other, &p, BOLT);
+            other.sides[BOLT].random = (struct test_random){1000 * to + i};
+            for (unsigned owner = 0; owner < p.count; owner++) {
+                struct lot *lot = lot_copy(&p, owner, ACME, 0, UINT64_MAX);
+                assert_int_equal(lot_take(&other, BOLT, lot, NULL), ERR_NONE);
+                lot_free(lot);
+            }
+            (void)go_on(&other, BOLT, &begins);
+            unused[count++] = other.sides[BOLT].log;
+            struct lot *lot = lot_copy(&other, BOLT, BOLT, 0, UINT64_MAX);
+            assert_int_equal(lot_take_any(&p, to, lot, &is_forked), ERR_NONE);
+            lot_free(lot);
+            replica_close(&other, BOLT);
+        }
+    (void)put_log(&p, BOLT, own);
+    struct hash item = propose_new(&p, ACME, "Between the honest");
+    settle(&p);
+    assert_int_equal(feed_of(&p, CORD, ACME).folded, feed_of(&p, CORD, ACME).edge.size);
+    (void)answer(&p, CORD, VERB_ACCEPT, &item);
+    (void)answer(&p, BOLT, VERB_ACCEPT, &item);
+    settle(&p);
+    assert_int_equal(standing_of(&p, ACME, &item, &item), STANDING_AGREED);
+    assert_int_equal(standing_of(&p, CORD, &item, &item), STANDING_AGREED);
+    while (count > 0) signing_key_free(unused[--count]);
+    parties_close(&p);
+}
+
 /* ------------------------------------------------------------ any order */
 
 #define RUNS 8
@@ -856,6 +897,7 @@ int main(void)
         cmocka_unit_test(of_two_successors_the_first_countersigned_stands),
         cmocka_unit_test(a_feed_that_no_known_identity_vouches_for_is_not_taken),
         cmocka_unit_test(a_party_has_so_many_feeds_and_no_more),
+        cmocka_unit_test(feeds_nobody_wants_do_not_keep_others_apart),
         cmocka_unit_test(any_order_of_successions_and_forks_gives_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
