@@ -455,6 +455,44 @@ static void feeds_nobody_wants_do_not_keep_others_apart(void **state)
     parties_close(&p);
 }
 
+/* ACME says in its own feed, byte for byte and without the body, what BOLT has said; nobody takes one for the other. */
+static void a_copy_of_anothers_entry_hides_nothing(void **state)
+{
+    (void)state;
+    struct parties p;
+    struct hash begins;
+    struct item_view view = {0};
+    struct err e = {0};
+    parties_open(&p, 3, 109);
+    struct hash item = propose_new(&p, BOLT, "Seen by all");
+    send(&p, BOLT, ACME);
+    struct signing_key *old = go_on(&p, BOLT, &begins);
+    struct lot *lots[2] = {lot_copy(&p, BOLT, BOLT, 0, UINT64_MAX), NULL};
+    (void)say_leaf(&p, ACME, lots[0]->entries[0].header, NULL);
+    struct signing_key *new = put_log(&p, BOLT, old);
+    lots[1] = lot_copy(&p, BOLT, BOLT, feed_of(&p, BOLT, BOLT).edge.size - 1, UINT64_MAX);
+    (void)say_leaf(&p, ACME, lots[1]->entries[0].header, NULL);
+    struct lot *copies = lot_copy(&p, ACME, ACME, 0, UINT64_MAX);
+    /* A beginning is not taken without its body. */
+    copies->entries[copies->count - 2] = lots[0]->entries[0];
+    assert_int_equal(lot_take(&p, CORD, copies, NULL), ERR_NONE);
+    send(&p, BOLT, CORD);
+    (void)put_log(&p, BOLT, new);
+    assert_int_equal(bring(&p, BOLT, BOLT, CORD), ERR_NONE);
+
+    struct hash signature = countersign(&p, CORD, &begins); /* refused where the copy hid the beginning */
+    assert_int_equal(effect_of(&p, CORD, &signature), EFFECT_FULL);
+    expect(item_load(p.sides[CORD].store, &p.id, &item, &view, &e), &e);
+    assert_int_equal(view.offer_count, 1);
+    assert_int_equal(view.offers[0].field_count, 2);
+    item_view_wipe(&view);
+    lot_free(lots[0]);
+    lot_free(lots[1]);
+    lot_free(copies);
+    signing_key_free(old);
+    parties_close(&p);
+}
+
 /* ------------------------------------------------------------ any order */
 
 #define RUNS 8
@@ -898,6 +936,7 @@ int main(void)
         cmocka_unit_test(a_feed_that_no_known_identity_vouches_for_is_not_taken),
         cmocka_unit_test(a_party_has_so_many_feeds_and_no_more),
         cmocka_unit_test(feeds_nobody_wants_do_not_keep_others_apart),
+        cmocka_unit_test(a_copy_of_anothers_entry_hides_nothing),
         cmocka_unit_test(any_order_of_successions_and_forks_gives_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
