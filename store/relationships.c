@@ -104,10 +104,10 @@ bool relationship_load(struct store *store, const struct relationship_id *id, st
     if (!lthash_load(&state, rows_bytes(&rows, 4))) return err_set(e, ERR_CORRUPT, "the state digest is damaged");
     out->state_digest = lthash_digest(&state, "counterpart/v1/state");
     rows_close(&rows);
-    if (query_first(&rows, store, QUERY_feed_trouble, e, BINDS(bind_blob(relationship_span(id)))) == FOUND)
-        out->is_trouble = true;
+    enum found trouble = query_first(&rows, store, QUERY_feed_trouble, e, BINDS(bind_blob(relationship_span(id))));
     rows_close(&rows);
-    return parties_load(store, id, out, e);
+    out->is_trouble = trouble == FOUND;
+    return trouble != FOUND_FAILED && parties_load(store, id, out, e);
 }
 
 /* ---- members: what the fold writes about parties ---- */
