@@ -555,7 +555,8 @@ static bool countersign(struct fold *fold, enum effect *effect, struct err *e)
     bool is_known = false;
     *effect = EFFECT_NOT_KNOWN;
     if (!is_in_past(fold, &fold->header->ref, &is_known, e)) return false;
-    if (!is_known || !feed_find(fold->store, &fold->id, &fold->header->ref, &number, &index, NULL)) return true;
+    if (!is_known) return true;
+    if (!feed_find(fold->store, &fold->id, &fold->header->ref, &number, &index, e)) return false;
     const struct fold_feed *slot = slot_by_number(fold, number, &at);
     if (!slot || index != 0 || slot->feed.ordinal == 0 || slot->feed.branch != 0) return true;
     *effect = EFFECT_OWN;

@@ -16,10 +16,12 @@
 
 struct scene {
     struct parties p;
-    struct store *store;     /* of the side that everything is tried on */
+    unsigned us;             /* the side that everything is tried on */
+    struct store *store;     /* its store */
     struct relationship_id fresh; /* a relationship that is not here yet */
-    struct lot *lot;         /* what there is to take */
+    struct lot *lot, *second; /* what there is to take, one after the other */
     struct hash item, offer, statement;
+    struct hash begins; /* the entry that begins ACME's next feed */
     struct invited invited;
     struct feed_receipt receipt;
     uint8_t note[CERTIFICATE_BYTES_MAX]; /* a successor's */
@@ -89,8 +91,11 @@ static void scene_open(struct scene *s)
     struct hash mine = propose_new(&s->p, ACME, "Paint the hall");
     struct lot *mine_now = lot_copy(&s->p, ACME, ACME, feed_of(&s->p, BOLT, ACME).edge.size, UINT64_MAX);
     assert_int_equal(lot_take(&s->p, BOLT, mine_now, NULL), ERR_NONE);
-    lot_free(mine_now);
     assert_int_equal(receipt_make(&s->p, ACME, BOLT, &s->receipt), ERR_NONE);
+    assert_int_equal(lot_take(&s->p, CORD, mine_now, NULL), ERR_NONE);
+    lot_free(mine_now);
+    (void)answer(&s->p, CORD, VERB_ACCEPT, &mine); /* with BOLT's word it is due to be sealed */
+    send(&s->p, CORD, ACME);
     (void)answer(&s->p, BOLT, VERB_ACCEPT, &mine);
     (void)answer(&s->p, BOLT, VERB_WITHDRAW, &s->offer);
     (void)appoint(&s->p, BOLT, NULL, "Karl");
@@ -109,9 +114,51 @@ static void scene_open_forked(struct scene *s)
     certify_next(s);
 }
 
+/* BOLT as it hears for the first time who the parties are, from the opener and from what it has said itself. */
+static void scene_open_new(struct scene *s, struct parties *all)
+{
+    *s = (struct scene){.us = BOLT};
+    parties_open(all, 3, 1);
+    talk(all, s);
+    s->lot = lot_copy(all, ACME, ACME, 0, UINT64_MAX);
+    s->second = lot_copy(all, CORD, CORD, 0, UINT64_MAX);
+    replica_open(&s->p, all, BOLT);
+    s->store = s->p.sides[BOLT].store;
+}
+
+static bool begin_successor(struct scene *s, struct err *e);
+static bool begin_now(void *self, struct err *e) { return begin_successor(self, e); }
+
+/* ACME goes on in a new feed, which CORD has countersigned and BOLT is about to hear of. */
+static void scene_open_succeeded(struct scene *s)
+{
+    struct err e = {0};
+    bool is_forked = false;
+    *s = (struct scene){.us = ACME};
+    parties_open(&s->p, 3, 1);
+    struct side *acme = &s->p.sides[ACME];
+    s->store = acme->store;
+    talk(&s->p, s);
+    certify_next(s);
+    expect(store_transact(acme->store, begin_now, s, &e), &e);
+    struct signing_key *old = acme->log;
+    acme->log = s->next;
+    acme->author.log_key = s->next;
+    s->next = old;
+    s->lot = lot_copy(&s->p, ACME, ACME, 0, UINT64_MAX);
+    assert_int_equal(lot_take_any(&s->p, CORD, s->lot, &is_forked), ERR_NONE);
+    struct body_field how[] = {text_of("how", span_text("voice"))};
+    const struct draft draft = {.verb = VERB_SUCCEED, .noun = "relationship", .has_ref = true, .ref = s->begins, .body = body_of(how, 1)};
+    (void)say(&s->p, CORD, &draft);
+    s->second = lot_copy(&s->p, CORD, CORD, feed_of(&s->p, BOLT, CORD).edge.size, UINT64_MAX);
+    s->us = BOLT;
+    s->store = s->p.sides[BOLT].store;
+}
+
 static void scene_close(struct scene *s)
 {
     if (s->lot) lot_free(s->lot);
+    if (s->second) lot_free(s->second);
     signing_key_free(s->next);
     parties_close(&s->p);
 }
@@ -329,6 +376,21 @@ static bool take_any(struct scene *s, struct err *e)
     return feed_take_any(STORE, ID, &batch, &branch, &taken, &is_forked, e) && record_fold(STORE, ID, e);
 }
 
+static bool take_second(struct scene *s, struct err *e)
+{
+    struct scene other = *s;
+    other.lot = s->second;
+    return take_any(&other, e);
+}
+
+static bool countersign(struct scene *s, struct err *e)
+{
+    struct body_field how[] = {text_of("how", span_text("voice"))};
+    const struct draft draft = {.verb = VERB_SUCCEED, .noun = "relationship", .has_ref = true, .ref = s->begins, .body = body_of(how, 1)};
+    struct hash id;
+    return record_append(STORE, ID, &s->p.sides[s->us].author, &draft, 1, &id, NULL, e);
+}
+
 static bool make_receipt(struct scene *s, struct err *e)
 {
     const struct side *us = &s->p.sides[ACME];
@@ -364,11 +426,10 @@ static bool begin_successor(struct scene *s, struct err *e)
     unsigned ordinal = 0;
     span note = span_of(s->note, s->note_bytes);
     struct author author = {"Ann", "manager", s->next};
-    struct hash begins;
     if (!successor_begin(STORE, ID, note, &ordinal, e)) return false;
     struct body_field fields[] = {text_of("certificate", note), {span_text("ordinal"), {.number = ordinal}}};
     const struct draft draft = {.verb = VERB_SUCCEED, .noun = "relationship", .body = body_of(fields, 2)};
-    return record_append(STORE, ID, &author, &draft, 1, &begins, NULL, e);
+    return record_append(STORE, ID, &author, &draft, 1, &s->begins, NULL, e);
 }
 
 static const struct call calls[] = {
@@ -414,6 +475,19 @@ static const struct call forked_calls[] = {
     {"successors", read_successors, false}, {"tables' digest", digest, false},
 };
 
+static const struct call new_calls[] = {
+    {"take what the opener said", take_any, true},
+    {"take what another said", take_second, true},
+    {"relationship", read_relationship, false},
+    {"verify", verify, false},
+};
+static const struct call succeeded_calls[] = {
+    {"take a successor", take_any, true},         {"successors", read_successors, false},
+    {"countersign", countersign, true},           {"take a countersignature", take_second, true},
+    {"successors then", read_successors, false},  {"verify", verify, false},
+    {"history", read_history, false},             {"rebuild", rebuild_record, true},
+};
+
 /* ---- trying ---- */
 
 struct attempt {
@@ -443,7 +517,7 @@ static uint64_t whole(const struct scene *s)
     uint64_t digest = UINT64_C(0xcbf29ce484222325);
     sqlite3 *db = NULL;
     sqlite3_stmt *names = NULL, *rows = NULL;
-    assert_int_equal(sqlite3_open(s->p.sides[ACME].path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_open(s->p.sides[s->us].path, &db), SQLITE_OK);
     assert_int_equal(sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", -1, &names, NULL), SQLITE_OK);
     while (sqlite3_step(names) == SQLITE_ROW) {
         char *sql = sqlite3_mprintf("SELECT * FROM \"%w\"", (const char *)sqlite3_column_text(names, 0));
@@ -524,11 +598,43 @@ static void what_fails_around_a_fork_is_said_and_leaves_nothing_behind(void **st
     scene_close(&s);
 }
 
+static void what_fails_while_the_parties_become_known_is_said_too(void **state)
+{
+    (void)state;
+    static struct scene s;
+    static struct parties all;
+    scene_open_new(&s, &all);
+
+    fail_all(&s, new_calls, sizeof new_calls / sizeof new_calls[0]);
+
+    struct finding last = {0};
+    assert_int_equal(verify_count(&s.p, BOLT, &last), 0);
+    replica_close(&s.p, BOLT);
+    lot_free(s.lot);
+    lot_free(s.second);
+    parties_close(&all);
+}
+
+static void what_fails_while_a_feed_is_succeeded_is_said_too(void **state)
+{
+    (void)state;
+    static struct scene s;
+    scene_open_succeeded(&s);
+
+    fail_all(&s, succeeded_calls, sizeof succeeded_calls / sizeof succeeded_calls[0]);
+
+    struct finding last = {0};
+    assert_int_equal(verify_count(&s.p, BOLT, &last), 0);
+    scene_close(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_fails_is_said_and_leaves_nothing_behind),
         cmocka_unit_test(what_fails_around_a_fork_is_said_and_leaves_nothing_behind),
+        cmocka_unit_test(what_fails_while_the_parties_become_known_is_said_too),
+        cmocka_unit_test(what_fails_while_a_feed_is_succeeded_is_said_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
