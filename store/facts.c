@@ -116,7 +116,8 @@ static enum found find_stand(void *self, unsigned party, const struct change *on
 static bool revision_from_row(const struct rows *rows, struct revision *out, struct err *e)
 {
     out->sealed = (uint64_t)rows_number(rows, 3);
-    return rows_below(rows, 2, PARTIES_MAX, &out->party, e) && rows_fixed(rows, 0, out->proposal.bytes, 32, e) && rows_fixed(rows, 1, out->base.bytes, 32, e);
+    return rows_below(rows, 2, PARTIES_MAX, &out->party, e) && rows_fixed(rows, 0, out->proposal.bytes, 32, e) &&
+           rows_fixed(rows, 1, out->base.bytes, 32, e);
 }
 
 static enum found find_successor(void *self, const struct change *on, struct revision *out, struct err *e)

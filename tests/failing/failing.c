@@ -94,8 +94,10 @@ int __real_sqlite3_bind_int64(sqlite3_stmt *statement, int at, sqlite3_int64 num
 int __wrap_sqlite3_bind_int64(sqlite3_stmt *statement, int at, sqlite3_int64 number);
 int __real_sqlite3_bind_blob64(sqlite3_stmt *statement, int at, const void *bytes, sqlite3_uint64 len, void (*wipe)(void *));
 int __wrap_sqlite3_bind_blob64(sqlite3_stmt *statement, int at, const void *bytes, sqlite3_uint64 len, void (*wipe)(void *));
-int __real_sqlite3_bind_text64(sqlite3_stmt *statement, int at, const char *text, sqlite3_uint64 len, void (*wipe)(void *), unsigned char encoding);
-int __wrap_sqlite3_bind_text64(sqlite3_stmt *statement, int at, const char *text, sqlite3_uint64 len, void (*wipe)(void *), unsigned char encoding);
+int __real_sqlite3_bind_text64(sqlite3_stmt *statement, int at, const char *text, sqlite3_uint64 len,
+                                void (*wipe)(void *), unsigned char encoding);
+int __wrap_sqlite3_bind_text64(sqlite3_stmt *statement, int at, const char *text, sqlite3_uint64 len,
+                                void (*wipe)(void *), unsigned char encoding);
 int __real_sqlite3_extended_errcode(sqlite3 *db);
 int __wrap_sqlite3_extended_errcode(sqlite3 *db);
 int __real_sqlite3_column_bytes(sqlite3_stmt *statement, int column);
@@ -134,7 +136,8 @@ int __wrap_sqlite3_bind_blob64(sqlite3_stmt *statement, int at, const void *byte
     return code ? code : __real_sqlite3_bind_blob64(statement, at, bytes, len, wipe);
 }
 
-int __wrap_sqlite3_bind_text64(sqlite3_stmt *statement, int at, const char *text, sqlite3_uint64 len, void (*wipe)(void *), unsigned char encoding)
+int __wrap_sqlite3_bind_text64(sqlite3_stmt *statement, int at, const char *text, sqlite3_uint64 len,
+                                void (*wipe)(void *), unsigned char encoding)
 {
     int code = struck_code();
     return code ? code : __real_sqlite3_bind_text64(statement, at, text, len, wipe, encoding);

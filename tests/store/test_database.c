@@ -167,7 +167,8 @@ static size_t open_through(struct side *side, const char *path, enum failing fai
             close_store(side);
             continue;
         }
-        if (e.code != code || e.said[0] == '\0') fail_msg("place %zu: %s rather than %s: %s", places, err_word(e.code), err_word(code), e.said);
+        if (e.code != code || e.said[0] == '\0') fail_msg("place %zu: %s rather than %s: %s", places, err_word(e.code), err_word(code),
+                     e.said);
         assert_null(side->store);
     }
 }

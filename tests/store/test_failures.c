@@ -148,7 +148,8 @@ static void scene_open_succeeded(struct scene *s)
     s->lot = lot_copy(&s->p, ACME, ACME, 0, UINT64_MAX);
     assert_int_equal(lot_take_any(&s->p, CORD, s->lot, &is_forked), ERR_NONE);
     struct body_field how[] = {text_of("how", span_text("voice"))};
-    const struct draft draft = {.verb = VERB_SUCCEED, .noun = "relationship", .has_ref = true, .ref = s->begins, .body = body_of(how, 1)};
+    const struct draft draft = {.verb = VERB_SUCCEED, .noun = "relationship", .has_ref = true, .ref = s->begins,
+                                .body = body_of(how, 1)};
     (void)say(&s->p, CORD, &draft);
     s->second = lot_copy(&s->p, CORD, CORD, feed_of(&s->p, BOLT, CORD).edge.size, UINT64_MAX);
     s->us = BOLT;
@@ -361,7 +362,8 @@ static bool take_receipt(struct scene *s, struct err *e)
 static bool take_lot(struct scene *s, struct err *e)
 {
     const struct lot *lot = s->lot;
-    const struct batch batch = {.log_key = &lot->log_key, .from = lot->from, .entries = lot->entries, .entry_count = lot->count, .head = &lot->head};
+    const struct batch batch = {.log_key = &lot->log_key, .from = lot->from, .entries = lot->entries,
+                                .entry_count = lot->count, .head = &lot->head};
     uint64_t taken = 0;
     return feed_take(STORE, ID, &batch, &taken, e) && record_fold(STORE, ID, e);
 }
@@ -369,7 +371,8 @@ static bool take_lot(struct scene *s, struct err *e)
 static bool take_any(struct scene *s, struct err *e)
 {
     const struct lot *lot = s->lot;
-    const struct batch batch = {.log_key = &lot->log_key, .from = lot->from, .entries = lot->entries, .entry_count = lot->count, .head = &lot->head};
+    const struct batch batch = {.log_key = &lot->log_key, .from = lot->from, .entries = lot->entries,
+                                .entry_count = lot->count, .head = &lot->head};
     uint64_t taken = 0;
     unsigned branch = 0;
     bool is_forked = false;
@@ -386,7 +389,8 @@ static bool take_second(struct scene *s, struct err *e)
 static bool countersign(struct scene *s, struct err *e)
 {
     struct body_field how[] = {text_of("how", span_text("voice"))};
-    const struct draft draft = {.verb = VERB_SUCCEED, .noun = "relationship", .has_ref = true, .ref = s->begins, .body = body_of(how, 1)};
+    const struct draft draft = {.verb = VERB_SUCCEED, .noun = "relationship", .has_ref = true, .ref = s->begins,
+                                .body = body_of(how, 1)};
     struct hash id;
     return record_append(STORE, ID, &s->p.sides[s->us].author, &draft, 1, &id, NULL, e);
 }
@@ -404,16 +408,17 @@ static bool make_receipt(struct scene *s, struct err *e)
 static bool append(struct scene *s, struct err *e)
 {
     struct body_field fields[] = {text_of("title", span_text("Move the press")), text_of("owner", span_text("BOLT"))};
-    const struct draft draft = {.verb = VERB_PROPOSE, .noun = "action", .item_count = 2, .items = {{.is_new = true, .from_start = true}, {.is_new = true, .from_start = true}}};
+    const struct draft draft = {.verb = VERB_PROPOSE, .noun = "action", .item_count = 2,
+                                .items = {{.is_new = true, .from_start = true}, {.is_new = true, .from_start = true}}};
     static uint8_t bytes[1024];
     struct sink body = sink_over(bytes, sizeof bytes);
-    struct draft drafts[2] = {draft, {.verb = VERB_ACKNOWLEDGE, .noun = "action", .has_ref = true, .ref = s->statement}};
-    struct hash ids[2];
+    struct draft said = draft;
+    struct hash id;
     body_start(&body, 2);
     body_map(&body, fields, 2);
     body_map(&body, fields, 2);
-    drafts[0].body = sink_span(&body);
-    return record_append(STORE, ID, &s->p.sides[ACME].author, drafts, 1, ids, NULL, e);
+    said.body = sink_span(&body);
+    return record_append(STORE, ID, &s->p.sides[ACME].author, &said, 1, &id, NULL, e);
 }
 
 static bool rebuild_record(struct scene *s, struct err *e)
@@ -518,7 +523,8 @@ static uint64_t whole(const struct scene *s)
     sqlite3 *db = NULL;
     sqlite3_stmt *names = NULL, *rows = NULL;
     assert_int_equal(sqlite3_open(s->p.sides[s->us].path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", -1, &names, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name", -1, &names,
+                                        NULL), SQLITE_OK);
     while (sqlite3_step(names) == SQLITE_ROW) {
         char *sql = sqlite3_mprintf("SELECT * FROM \"%w\"", (const char *)sqlite3_column_text(names, 0));
         assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &rows, NULL), SQLITE_OK);
@@ -564,7 +570,8 @@ static void fail_all(struct scene *s, const struct call *all, size_t count)
 {
     static const char *const words[] = {"statements", "memory", "values", "numbers"};
     for (size_t i = 0; i < count; i++) {
-        static const enum failing order[] = {FAILING_VALUE, FAILING_NUMBER, FAILING_MEMORY, FAILING_STATEMENT}; /* what is kept comes last */
+        /* What is kept comes last. */
+        static const enum failing order[] = {FAILING_VALUE, FAILING_NUMBER, FAILING_MEMORY, FAILING_STATEMENT};
         for (size_t n = 0; n < sizeof order / sizeof order[0]; n++) {
             size_t places = fail_everywhere(s, &all[i], order[n]);
             print_message("%s: %s: %zu\n", all[i].name, words[order[n]], places);
