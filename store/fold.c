@@ -65,9 +65,11 @@ static bool load_relationship(struct fold *fold, struct err *e)
                                    BINDS(bind_blob(relationship_span(&fold->id))));
     if (found != FOUND) return found == ABSENT && err_set(e, ERR_MISSING, "that relationship is not here");
     fold->is_open_known = rows_number(&rows, 1) != 0;
-    fold->our_party = (unsigned)rows_number(&rows, 2);
-    fold->party_count = (unsigned)rows_number(&rows, 3);
-    if (fold->party_count > PARTIES_MAX) return err_set(e, ERR_CORRUPT, "%u parties", fold->party_count);
+    if (!rows_below(&rows, 2, PARTIES_MAX, &fold->our_party, e) ||
+        !rows_below(&rows, 3, PARTIES_MAX + 1, &fold->party_count, e))
+        return false;
+    if (fold->is_open_known && fold->our_party >= fold->party_count)
+        return err_set(e, ERR_CORRUPT, "we are party %u of %u", fold->our_party, fold->party_count);
     if (!lthash_load(&fold->sum, rows_bytes(&rows, 4))) return err_set(e, ERR_CORRUPT, "the state digest is damaged");
     rows_close(&rows);
     if (!rows_open(&rows, fold->store, QUERY_party_codes, e, BINDS(bind_blob(relationship_span(&fold->id)))))
@@ -89,6 +91,9 @@ bool fold_load(struct fold **out, struct store *store, const struct relationship
     fold->id = *id;
     if (!load_relationship(fold, e) || !feeds_each(store, id, add_slot, fold, e)) return false;
     if (fold->is_out_of_memory) return err_memory(e);
+    for (size_t f = 0; f < fold->feed_count && fold->is_open_known; f++)
+        if (fold->feeds[f]->feed.party >= fold->party_count)
+            return err_set(e, ERR_CORRUPT, "a feed of party %u of %u", fold->feeds[f]->feed.party, fold->party_count);
     if (!load_fronts(fold, e)) return false;
     *out = GIVE(fold);
     return true;
@@ -588,7 +593,8 @@ static bool countersign(struct fold *fold, enum effect *effect, struct err *e)
     bool is_known = false;
     *effect = EFFECT_NOT_KNOWN;
     if (!is_in_past(fold, &fold->header->ref, &is_known, e)) return false;
-    if (!is_known || !feed_find(fold->store, &fold->id, &fold->header->ref, &number, &index, NULL)) return true;
+    if (!is_known) return true;
+    if (!feed_find(fold->store, &fold->id, &fold->header->ref, &number, &index, e)) return false;
     const struct fold_feed *slot = slot_by_number(fold, number, &at);
     if (!slot || index != 0 || slot->feed.ordinal == 0 || slot->feed.branch != 0) return true;
     *effect = EFFECT_OWN;

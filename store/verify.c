@@ -162,6 +162,10 @@ static void feed_read_row(struct verifying *v, const struct rows *rows)
     if (f->branch) (void)snprintf(branch, sizeof branch, ", branch %u", f->branch);
     (void)snprintf(f->name, sizeof f->name, "%s's feed%s%s", party_name(v, f->party), ordinal,
                    branch);
+    if (f->party >= PARTIES_MAX || f->ordinal >= ORDINALS_MAX || f->branch >= FEEDS_OF_PARTY_MAX) {
+        report(v, f->name, "its numbers are damaged");
+        return;
+    }
     span edge = rows_bytes(rows, 7);
     f->edge_bytes = edge.len;
     if (edge.len <= sizeof f->edge && edge.len > 0) memcpy(f->edge, edge.at, edge.len);
