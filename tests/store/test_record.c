@@ -334,6 +334,33 @@ static void a_statement_waits_until_it_is_acknowledged(void **state)
     story_close(&s);
 }
 
+/* Whose digests agree agree on this as well. */
+static void every_word_changes_the_state_digest(void **state)
+{
+    (void)state;
+    static const enum verb words[] = {VERB_ACKNOWLEDGE, VERB_DISPUTE, VERB_WITHDRAW, VERB_ACKNOWLEDGE};
+    struct story s;
+    struct hash seen[8] = {{{0}}};
+    size_t count = 0;
+    story_open(&s, 2);
+    struct hash stated = appoint(&s.p, ACME, NULL, "Rosa");
+    struct hash offered = propose_new(&s.p, ACME, "By June");
+    settle(&s.p);
+    seen[count++] = state_digest(&s.p, BOLT);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        (void)answer(&s.p, BOLT, words[i], &stated);
+        seen[count++] = state_digest(&s.p, BOLT);
+    }
+    assert_hash_equal(&seen[count - 1], &seen[1]); /* the latest word is all that counts */
+    (void)answer(&s.p, BOLT, VERB_DECLINE, &offered);
+    seen[1] = state_digest(&s.p, BOLT);
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < i; k++) assert_false(hash_equal(&seen[i], &seen[k]));
+    settle(&s.p);
+    story_close(&s);
+}
+
 static void a_dispute_that_crosses_a_restatement_does_not_wait_for_an_answer(void **state)
 {
     (void)state;
@@ -769,6 +796,7 @@ int main(void)
         cmocka_unit_test(one_of_three_who_declines_is_enough),
         cmocka_unit_test(what_waits_for_two_is_the_same_in_any_order),
         cmocka_unit_test(a_statement_waits_until_it_is_acknowledged),
+        cmocka_unit_test(every_word_changes_the_state_digest),
         cmocka_unit_test(a_dispute_that_crosses_a_restatement_does_not_wait_for_an_answer),
         cmocka_unit_test(of_two_statements_at_once_the_same_is_shown_everywhere),
         cmocka_unit_test(a_newer_format_is_kept_forwarded_and_seals_nothing_else),
