@@ -1,6 +1,7 @@
 #include "node/engine.h"
 
 #include "node/engine_rooms.h"
+#include "node/pairing.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -175,11 +176,20 @@ bool engine_open(struct engine **out, const struct engine_options *options, stru
     return true;
 }
 
+/* An earlier run may have ended between making a new receipt key and telling of it. */
+static void announce_keys(struct engine *engine)
+{
+    struct err e = {0};
+    if (home_health(engine->home) != HEALTH_FINE) return;
+    if (!pairing_announce(engine->home, &ASKER_NODE, &e)) engine_say(engine, TROUBLE, "announcing trouble=\"%s\"", e.said);
+}
+
 void engine_start(struct engine *engine)
 {
     engine->is_started = true;
     engine->owes_receipts = true; /* of an earlier run */
     engine->owed_ms = engine_now(engine);
+    announce_keys(engine);
     (void)engine_write_seals(engine);
     dialer_start(engine);
 }

@@ -511,12 +511,15 @@ static bool read_entries(span bytes, struct stored_entry **out, size_t *count, s
 static bool make_receipt(struct taking *t, const struct feed *feed, struct err *e)
 {
     struct feed_receipt made;
+    bool is_known = false;
     const struct signing_key *key = home_receipt_key(t->home);
     /* A receipt says how much we hold: of others' feeds that is not for whom we have not confirmed. */
     if (!t->shared->is_confirmed && feed->party != t->shared->party) return true;
     if (home_health(t->home) != HEALTH_FINE || t->out->is_own || feed->head.size != feed->edge.size ||
         feed->branch != 0)
         return true;
+    if (!receipt_key_is_known(home_store(t->home), &t->shared->id, signing_key_public(key), &is_known, e)) return false;
+    if (!is_known) return true; /* a receipt by a key that the record does not know says nothing: engine_start tells of it */
     struct err late = {0};
     if (!feed_receipt_make(home_store(t->home), &t->shared->id, feed, feed->edge.size, key, &made, &late)) {
         t->out->no_receipt = late;
@@ -563,7 +566,11 @@ bool exchange_owed_receipts(struct home *home, const struct relationship_id *id,
 {
     struct shared shared = {.id = *id};
     struct owing o = {.home = home, .shared = &shared, .is_fine = true};
-    bool is_fine = home_health(home) != HEALTH_FINE || store_transact(home_store(home), make_all_owed, &o, e);
+    bool is_known = false;
+    const struct signing_key *key = home_receipt_key(home);
+    if (!receipt_key_is_known(home_store(home), id, signing_key_public(key), &is_known, e)) return false;
+    bool is_fine = home_health(home) != HEALTH_FINE || !is_known ||
+                   store_transact(home_store(home), make_all_owed, &o, e);
     if (is_behind) *is_behind = o.is_behind;
     return is_fine;
 }

@@ -786,10 +786,43 @@ static bool say_keys(void *self, struct err *e)
                              sizeof fields / sizeof fields[0], e);
 }
 
-bool pairing_announce(struct home *home, const struct asker *asker, const struct relationship_id *id,
-                      struct err *e)
+struct announcing {
+    struct confirming confirming;
+    struct buffer ids; /* of all relationships */
+    bool is_whole;
+};
+
+static bool note_id(void *self, const struct relationship_id *id)
 {
-    struct confirming confirming = {home, asker, id, home_organisation(home)->code, CHECK_IN_PERSON};
-    return home_may_work(home, false, e) &&
-           store_transact(home_store(home), say_keys, &confirming, e) && home_mark(home, e);
+    struct announcing *a = self;
+    return a->is_whole = buffer_put(&a->ids, relationship_span(id), NULL);
+}
+
+static bool announce_in(struct announcing *a, const struct relationship_id *id, struct err *e)
+{
+    struct feed own;
+    struct err why = {0};
+    bool is_known = false;
+    struct store *store = home_store(a->confirming.home);
+    const struct signing_key *key = home_receipt_key(a->confirming.home);
+    if (!receipt_key_is_known(store, id, signing_key_public(key), &is_known, e)) return false;
+    if (is_known || !feed_own(store, id, &own, &why)) return is_known || why.code == ERR_MISSING || err_set(e, why.code, "%s", why.said);
+    a->confirming.id = id;
+    if (store_transact(store, say_keys, &a->confirming, &why) || why.code == ERR_REFUSED) return true;
+    return err_set(e, why.code, "%s", why.said);
+}
+
+bool pairing_announce(struct home *home, const struct asker *asker, struct err *e)
+{
+    struct announcing a = {{home, asker, NULL, home_organisation(home)->code, CHECK_IN_PERSON}, {0}, true};
+    struct relationship_id id;
+    span one = {0};
+    bool is_fine = home_keys(home, e) && home_may_work(home, false, e) &&
+                   relationships_each(home_store(home), note_id, &a, e) && (a.is_whole || err_memory(e));
+    for (span left = buffer_span(&a.ids); is_fine && span_take(&left, sizeof id.bytes, &one);) {
+        memcpy(id.bytes, one.at, one.len);
+        is_fine = announce_in(&a, &id, e);
+    }
+    buffer_wipe(&a.ids);
+    return is_fine && home_mark(home, e);
 }

@@ -219,6 +219,16 @@ bool relationship_own_certificate(struct store *store, const struct relationship
     return buffer_put(note, rows_bytes(&rows, 0), e);
 }
 
+bool receipt_key_is_known(struct store *store, const struct relationship_id *id, const struct key_public *receipt_key,
+                          bool *out, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = query_first(&rows, store, QUERY_receipt_key_party, e,
+                                   BINDS(bind_blob(relationship_span(id)), bind_blob(key_public_span(receipt_key))));
+    *out = found == FOUND;
+    return found != FOUND_FAILED;
+}
+
 /* ---- what we alone know ---- */
 
 struct contact_change {

@@ -62,6 +62,10 @@ MUST_USE bool relationship_forget(struct store *store, const struct relationship
 MUST_USE bool relationship_own_certificate(struct store *store, const struct relationship_id *id, struct buffer *note,
                                            struct err *e);
 
+/* Has the record said whose receipt key this is? */
+MUST_USE bool receipt_key_is_known(struct store *store, const struct relationship_id *id, const struct key_public *receipt_key,
+                                   bool *out, struct err *e);
+
 /* What we alone know of a party, by its code; made when not there. NULL leaves a value as it is. */
 MUST_USE bool contact_put(struct store *store, const struct relationship_id *id, const char *code, const char *address,
                           const enum check *check, const char *words, struct err *e);

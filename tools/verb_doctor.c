@@ -180,16 +180,10 @@ static bool adopt(struct command *c, struct err *e)
 
 /* ------------------------------------------------------------ a new receipt key */
 
-static bool announce(struct command *c, const struct relationship *relationship, void *self, struct err *e)
-{
-    (void)self;
-    return !relationship->is_open_known || pairing_announce(c->home, &c->asker, &relationship->id, e);
-}
-
 static bool renew_receipt_key(struct command *c, struct err *e)
 {
     if (!home_may_work(c->home, false, e) || !home_receipt_key_renew(c->home, e) ||
-        !choose_each(c, announce, NULL, e))
+        !pairing_announce(c->home, &c->asker, e))
         return false;
     if (c->json) json_put_bool(c->json, "renewed", true);
     fprintf(stderr, "Receipts are signed with a new key from now on; counterparts learn it with the next sync.\n"

@@ -394,7 +394,7 @@ static void set_clocks(struct group *g)
         machine->ahead_ms = 0;
         if (!g->was_ahead[m] || is_liar(g, m) || !machine->home || home_health(machine->home) != HEALTH_FINE) continue;
         if (truth_sees_fork(g->truth, m)) continue; /* its own feed may rest on the fork: then it can announce no key */
-        bool is_renewed = home_receipt_key_renew(machine->home, &e) && pairing_announce(machine->home, &asker, &g->id, &e);
+        bool is_renewed = home_receipt_key_renew(machine->home, &e) && pairing_announce(machine->home, &asker, &e);
         if (!is_renewed) {
             (void)fail(g, "%s cannot renew its receipt key: %s", machine->code, e.said);
             return;

@@ -164,7 +164,7 @@ static bool acme_rebuilds(struct stage *stage, struct err *e)
 }
 
 static bool bolt_renews_its_receipt_key(struct stage *stage, struct err *e) { return home_receipt_key_renew(home_at(stage, BOLT), e); }
-static bool bolt_announces(struct stage *stage, struct err *e) { return pairing_announce(home_at(stage, BOLT), &anna, &stage->id, e); }
+static bool bolt_announces(struct stage *stage, struct err *e) { return pairing_announce(home_at(stage, BOLT), &anna, e); }
 
 static bool bolt_moves_its_address(struct stage *stage, struct err *e)
 {
