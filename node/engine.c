@@ -1,6 +1,7 @@
 #include "node/engine.h"
 
 #include "node/engine_rooms.h"
+#include "node/pairing.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -180,6 +181,9 @@ void engine_start(struct engine *engine)
     engine->is_started = true;
     engine->owes_receipts = true; /* of an earlier run */
     engine->owed_ms = engine_now(engine);
+    struct err e = {0};
+    if (home_health(engine->home) == HEALTH_FINE && !pairing_announce_due(engine->home, &e))
+        engine_say(engine, TROUBLE, "announcing trouble=\"%s\"", e.said);
     (void)engine_write_seals(engine);
     dialer_start(engine);
 }
