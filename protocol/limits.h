@@ -7,6 +7,7 @@
 #define PARTIES_MAX 16                 /* in one relationship, ourselves included */
 #define PARTIES_MIN 2
 #define ORDINALS_MAX 8                 /* feeds one party may have had, one after the other */
+#define BRANCHES_MAX 4                 /* kept of one feed that forks: more prove nothing that two do not */
 #define FEEDS_OF_PARTY_MAX 8           /* kept of one party: its feeds, one after the other, and branches of forked ones */
 #define FEEDS_MAX (PARTIES_MAX * FEEDS_OF_PARTY_MAX) /* in one relationship */
 #define FRONT_MAX 31                   /* feeds one header may name: 70 bytes each still leave room in the header */

@@ -19,18 +19,33 @@ struct appending {
     bool is_without_effect; /* a draft was refused by the rules, after seals had become due */
 };
 
-/* The front: every feed whose folded size is not what our feed has named yet. */
-static bool make_front(struct fold *fold, const struct fold_feed *own, struct header *h, struct err *e)
+/* Which feed does the draft countersign? */
+static bool find_begun(struct fold *fold, const struct draft *draft, unsigned *out, struct err *e)
 {
+    uint64_t index = 0;
+    struct err missing = {0};
+    *out = FEED_NONE;
+    if (draft->verb != VERB_SUCCEED || !draft->has_ref) return true;
+    return feed_find(fold->store, &fold->id, &draft->ref, out, &index, &missing) || missing.code == ERR_MISSING ||
+           err_set(e, missing.code, "%s", missing.said);
+}
+
+/* The front: every feed of which we are to name more than our feed has named yet. */
+static bool make_front(struct fold *fold, const struct fold_feed *own, const struct draft *draft, struct header *h,
+                       struct err *e)
+{
+    unsigned begun = FEED_NONE;
+    uint64_t sizes[FEEDS_MAX] = {0};
     h->front_count = 0;
+    if (!find_begun(fold, draft, &begun, e) || !fold_front(fold, own, begun, sizes, e)) return false;
     for (size_t n = 0; n < fold->feed_count; n++) {
         const struct feed *feed = &fold->feeds[n]->feed;
-        if (feed == &own->feed || fold_nameable(feed) <= own->seen[n]) continue;
+        if (feed == &own->feed || sizes[n] <= own->seen[n]) continue;
         if (h->front_count == FRONT_MAX) return err_set(e, ERR_LIMIT, "more than %d feeds changed", FRONT_MAX);
         struct front_row *row = &h->front[h->front_count++];
         struct feed_nodes nodes = feed_nodes_of(fold->store, &fold->id, feed);
         row->log_key = feed->log_key;
-        row->size = fold_nameable(feed);
+        row->size = sizes[n];
         row->root = feed->root;
         if (row->size != feed->edge.size && !merkle_root_at(feed_nodes(&nodes), row->size, &row->root, e))
             return false;
@@ -62,7 +77,7 @@ static bool append_one(struct fold *fold, struct fold_feed *own, const struct ap
         h.word_count = words->word_count;
         memcpy(h.words, words->words, words->word_count * sizeof words->words[0]);
     }
-    if (!make_front(fold, own, &h, e)) return false;
+    if (!make_front(fold, own, draft, &h, e)) return false;
     world->random(world->self, entry.salt, sizeof entry.salt);
     h.body_digest = body_digest(entry.salt, draft->body);
     h.body_bytes = draft->body.len;

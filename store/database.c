@@ -165,6 +165,16 @@ int64_t rows_number(const struct rows *rows, int column)
     return sqlite3_column_int64(rows->statement, column);
 }
 
+bool rows_below(const struct rows *rows, int column, unsigned limit, unsigned *out, struct err *e)
+{
+    int64_t number = rows_number(rows, column);
+    if (number < 0 || number >= (int64_t)limit)
+        return err_set(e, ERR_CORRUPT, "the database holds %lld where a number below %u belongs (%s)", (long long)number, limit,
+                       rows->query >= 0 ? texts[rows->query].name : "item table");
+    *out = (unsigned)number;
+    return true;
+}
+
 uint64_t rows_optional(const struct rows *rows, int column)
 {
     return rows_is_null(rows, column) ? UINT64_MAX : (uint64_t)rows_number(rows, column);

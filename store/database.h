@@ -41,6 +41,8 @@ MUST_USE bool rows_open(struct rows *rows, struct store *store, enum query query
                         size_t bind_count);
 enum found rows_next(struct rows *rows, struct err *e);
 int64_t rows_number(const struct rows *rows, int column);
+/* A number from 0 to below `limit`, else ERR_CORRUPT: what becomes an index or a choice is not taken as it stands. */
+MUST_USE bool rows_below(const struct rows *rows, int column, unsigned limit, unsigned *out, struct err *e);
 uint64_t rows_optional(const struct rows *rows, int column); /* NULL is UINT64_MAX */
 span rows_bytes(const struct rows *rows, int column);        /* blob or text; valid until the next call */
 bool rows_is_null(const struct rows *rows, int column);

@@ -61,7 +61,7 @@ static enum found find_proposal(void *self, const struct hash *id, struct propos
     OWNED_ROWS rows = {0};
     enum found found = query_first(&rows, fold->store, QUERY_proposal, e, BINDS(rel(fold), hashed(id)));
     if (found != FOUND) return found;
-    out->party = (unsigned)rows_number(&rows, 0);
+    if (!rows_below(&rows, 0, PARTIES_MAX, &out->party, e)) return FOUND_FAILED;
     out->position = (uint64_t)rows_number(&rows, 1);
     out->sealed = rows_optional(&rows, 2);
     return find_changes(fold, id, out, e);
@@ -72,8 +72,7 @@ static bool find_proposer(struct fold *fold, const struct hash *proposal, unsign
     OWNED_ROWS rows = {0};
     enum found found = query_first(&rows, fold->store, QUERY_proposal, e, BINDS(rel(fold), hashed(proposal)));
     if (found == ABSENT) return err_set(e, ERR_CORRUPT, "a word on a proposal that is not in the table");
-    if (found == FOUND) *out = (unsigned)rows_number(&rows, 0);
-    return found == FOUND;
+    return found == FOUND && rows_below(&rows, 0, PARTIES_MAX, out, e);
 }
 
 static enum found find_word(void *self, const struct hash *proposal, unsigned party, struct word *out, struct err *e)
@@ -84,8 +83,9 @@ static enum found find_word(void *self, const struct hash *proposal, unsigned pa
     enum found found =
         query_first(&rows, fold->store, QUERY_word, e, BINDS(rel(fold), hashed(proposal), bind_number(party)));
     if (found != FOUND) return found;
-    *out = (struct word){(enum word_kind)rows_number(&rows, 0), (uint64_t)rows_number(&rows, 1),
-                         rows_optional(&rows, 2)};
+    unsigned kind = 0;
+    if (!rows_below(&rows, 0, WORD_NO + 1, &kind, e)) return FOUND_FAILED;
+    *out = (struct word){(enum word_kind)kind, (uint64_t)rows_number(&rows, 1), rows_optional(&rows, 2)};
     return FOUND;
 }
 
@@ -115,9 +115,9 @@ static enum found find_stand(void *self, unsigned party, const struct change *on
 
 static bool revision_from_row(const struct rows *rows, struct revision *out, struct err *e)
 {
-    out->party = (unsigned)rows_number(rows, 2);
     out->sealed = (uint64_t)rows_number(rows, 3);
-    return rows_fixed(rows, 0, out->proposal.bytes, 32, e) && rows_fixed(rows, 1, out->base.bytes, 32, e);
+    return rows_below(rows, 2, PARTIES_MAX, &out->party, e) && rows_fixed(rows, 0, out->proposal.bytes, 32, e) &&
+           rows_fixed(rows, 1, out->base.bytes, 32, e);
 }
 
 static enum found find_successor(void *self, const struct change *on, struct revision *out, struct err *e)
@@ -154,7 +154,7 @@ static enum found find_item(void *self, const struct hash *item, unsigned *party
     OWNED_ROWS rows = {0};
     enum found found = query_first(&rows, fold->store, QUERY_item_place, e, BINDS(rel(fold), hashed(item)));
     if (found != FOUND) return found;
-    *party = (unsigned)rows_number(&rows, 0);
+    if (!rows_below(&rows, 0, PARTIES_MAX, party, e)) return FOUND_FAILED;
     *position = (uint64_t)rows_number(&rows, 1);
     return FOUND;
 }
@@ -177,7 +177,8 @@ static enum found find_statement(void *self, const struct hash *id, struct state
     OWNED_ROWS rows = {0};
     enum found found = query_first(&rows, fold->store, QUERY_statement, e, BINDS(rel(fold), hashed(id)));
     if (found != FOUND) return found;
-    *out = (struct statement){(unsigned)rows_number(&rows, 0), (uint64_t)rows_number(&rows, 1)};
+    out->position = (uint64_t)rows_number(&rows, 1);
+    if (!rows_below(&rows, 0, PARTIES_MAX, &out->party, e)) return FOUND_FAILED;
     return FOUND;
 }
 
@@ -188,8 +189,11 @@ static enum found find_statement_word(void *self, const struct hash *statement, 
     OWNED_ROWS rows = {0};
     enum found found = query_first(&rows, fold->store, QUERY_statement_word, e,
                                    BINDS(rel(fold), hashed(statement), bind_number(party)));
-    if (found == FOUND) *out = (enum statement_word)rows_number(&rows, 0);
-    return found;
+    unsigned word = 0;
+    if (found != FOUND) return found;
+    if (!rows_below(&rows, 0, STATEMENT_NO_WORD + 1, &word, e)) return FOUND_FAILED;
+    *out = (enum statement_word)word;
+    return FOUND;
 }
 
 /* ---- records ---- */
@@ -310,8 +314,8 @@ static bool reference_of(struct fold *fold, const struct hash *item, char *out, 
     OWNED_ROWS rows = {0};
     enum found found = query_first(&rows, fold->store, QUERY_item_reference, e, BINDS(rel(fold), hashed(item)));
     if (found != FOUND) return found == ABSENT && err_set(e, ERR_CORRUPT, "an agreed item is not in the table");
-    unsigned party = (unsigned)rows_number(&rows, 0);
-    if (party >= PARTIES_MAX) return err_set(e, ERR_CORRUPT, "an item names party %u", party);
+    unsigned party = 0;
+    if (!rows_below(&rows, 0, PARTIES_MAX, &party, e)) return false;
     struct sink sink = sink_over(out, cap - 1);
     sink_text(&sink, fold->codes[party]);
     sink_text(&sink, "-");
@@ -452,8 +456,8 @@ static bool settle_dispute(struct fold *fold, const struct hash *statement, stru
     enum found found =
         query_first(&rows, fold->store, QUERY_statement_disputed, e, BINDS(rel(fold), hashed(statement)));
     if (found != FOUND) return found == ABSENT;
-    unsigned party = (unsigned)rows_number(&rows, 0);
-    if (!rows_fixed(&rows, 1, entry.bytes, sizeof entry.bytes, e) ||
+    unsigned party = 0;
+    if (!rows_below(&rows, 0, PARTIES_MAX, &party, e) || !rows_fixed(&rows, 1, entry.bytes, sizeof entry.bytes, e) ||
         !rows_fixed(&rows, 2, item.bytes, sizeof item.bytes, e))
         return false;
     rows_close(&rows);

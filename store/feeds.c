@@ -16,10 +16,9 @@ static size_t peak_count(uint64_t size)
 /* The columns of queries.h FEED_COLUMNS, in order. */
 static bool feed_from_row(const struct rows *rows, struct feed *out, struct err *e)
 {
-    out->feed = (unsigned)rows_number(rows, 0);
-    out->party = (unsigned)rows_number(rows, 1);
-    out->ordinal = (unsigned)rows_number(rows, 2);
-    out->branch = (unsigned)rows_number(rows, 3);
+    if (!rows_below(rows, 0, 1u << 31, &out->feed, e) || !rows_below(rows, 1, PARTIES_MAX, &out->party, e) ||
+        !rows_below(rows, 2, ORDINALS_MAX, &out->ordinal, e) || !rows_below(rows, 3, FEEDS_OF_PARTY_MAX, &out->branch, e))
+        return false;
     if (!rows_fixed(rows, 4, out->log_key.bytes, sizeof out->log_key.bytes, e)) return false;
     if (!span_to_text(rows_bytes(rows, 5), out->origin, sizeof out->origin))
         return err_set(e, ERR_CORRUPT, "a feed's origin is damaged");
@@ -54,6 +53,7 @@ bool feed_head_upto(struct store *store, const struct relationship_id *id, unsig
     case FOUND: break;
     }
     struct head head = {.size = (uint64_t)rows_number(&rows, 0)};
+    if (head.size == 0 || head.size > most) return err_set(e, ERR_CORRUPT, "a signed head is of size %llu", (unsigned long long)head.size);
     if (!rows_fixed(&rows, 1, head.root.bytes, sizeof head.root.bytes, e)) return false;
     if (!rows_fixed(&rows, 2, head.signature.bytes, sizeof head.signature.bytes, e)) return false;
     *out = head;
@@ -384,7 +384,8 @@ bool feed_sign(struct store *store, const struct relationship_id *id, struct fee
 
 static bool receipt_from_row(const struct rows *rows, struct feed_receipt *out, struct err *e)
 {
-    struct feed_receipt r = {.party = (unsigned)rows_number(rows, 1)};
+    struct feed_receipt r = {0};
+    if (!rows_below(rows, 1, PARTIES_MAX, &r.party, e)) return false;
     r.receipt.size = (uint64_t)rows_number(rows, 2);
     r.receipt.time_s = (uint64_t)rows_number(rows, 3);
     if (!rows_fixed(rows, 0, r.receipt_key.bytes, sizeof r.receipt_key.bytes, e)) return false;
@@ -451,8 +452,7 @@ static bool our_party(struct store *store, const struct relationship_id *id, uns
     case ABSENT: return err_set(e, ERR_MISSING, "that relationship is not here");
     case FOUND: break;
     }
-    *out = (unsigned)rows_number(&rows, 0);
-    return true;
+    return rows_below(&rows, 0, PARTIES_MAX, out, e);
 }
 
 bool feed_receipt_make(struct store *store, const struct relationship_id *id, const struct feed *feed, uint64_t size,
@@ -489,7 +489,7 @@ bool feed_receipt_take(struct store *store, const struct relationship_id *id, co
                         BINDS(bind_blob(relationship_span(id)), bind_blob(key_public_span(&checked.receipt_key))));
     if (found == FOUND_FAILED) return false;
     if (found == ABSENT) return err_set(e, ERR_MISSING, "a receipt by a key of no party we know");
-    checked.party = (unsigned)rows_number(&rows, 0);
+    if (!rows_below(&rows, 0, PARTIES_MAX, &checked.party, e)) return false;
     rows_close(&rows);
     struct feed_nodes nodes = feed_nodes_of(store, id, feed);
     checked.receipt.root = feed->root;

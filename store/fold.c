@@ -65,9 +65,11 @@ static bool load_relationship(struct fold *fold, struct err *e)
                                    BINDS(bind_blob(relationship_span(&fold->id))));
     if (found != FOUND) return found == ABSENT && err_set(e, ERR_MISSING, "that relationship is not here");
     fold->is_open_known = rows_number(&rows, 1) != 0;
-    fold->our_party = (unsigned)rows_number(&rows, 2);
-    fold->party_count = (unsigned)rows_number(&rows, 3);
-    if (fold->party_count > PARTIES_MAX) return err_set(e, ERR_CORRUPT, "%u parties", fold->party_count);
+    if (!rows_below(&rows, 2, PARTIES_MAX, &fold->our_party, e) ||
+        !rows_below(&rows, 3, PARTIES_MAX + 1, &fold->party_count, e))
+        return false;
+    if (fold->is_open_known && fold->our_party >= fold->party_count)
+        return err_set(e, ERR_CORRUPT, "we are party %u of %u", fold->our_party, fold->party_count);
     if (!lthash_load(&fold->sum, rows_bytes(&rows, 4))) return err_set(e, ERR_CORRUPT, "the state digest is damaged");
     rows_close(&rows);
     if (!rows_open(&rows, fold->store, QUERY_party_codes, e, BINDS(bind_blob(relationship_span(&fold->id)))))
@@ -89,6 +91,9 @@ bool fold_load(struct fold **out, struct store *store, const struct relationship
     fold->id = *id;
     if (!load_relationship(fold, e) || !feeds_each(store, id, add_slot, fold, e)) return false;
     if (fold->is_out_of_memory) return err_memory(e);
+    for (size_t f = 0; f < fold->feed_count && fold->is_open_known; f++)
+        if (fold->feeds[f]->feed.party >= fold->party_count)
+            return err_set(e, ERR_CORRUPT, "a feed of party %u of %u", fold->feeds[f]->feed.party, fold->party_count);
     if (!load_fronts(fold, e)) return false;
     *out = GIVE(fold);
     return true;
@@ -491,42 +496,68 @@ static bool is_in_past(struct fold *fold, const struct hash *entry, bool *out, s
     return true;
 }
 
-/* Has every other party countersigned `slot`'s feed, in an entry that `sees` holds? */
-static bool all_countersigned(struct fold *fold, const struct fold_feed *slot,
-                              uint64_t (*sees)(const struct fold_feed *slot, const struct fold *fold, size_t n),
-                              bool *out, struct err *e)
+/* Where has the party countersigned `slot`'s feed? */
+static enum found find_countersignature(struct fold *fold, const struct fold_feed *slot, unsigned party, size_t *at,
+                                        uint64_t *index, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found =
+        query_first(&rows, fold->store, QUERY_countersigned, e,
+                    BINDS(bind_blob(relationship_span(&fold->id)), bind_number(slot->feed.feed), bind_number(party)));
+    if (found != FOUND) return found;
+    *index = (uint64_t)rows_number(&rows, 1);
+    return slot_by_number(fold, (unsigned)rows_number(&rows, 0), at) ? FOUND : ABSENT;
+}
+
+/* Has every other party countersigned `slot`'s feed, in an entry below the sizes that `sees` gives of each feed? */
+static bool all_countersigned(struct fold *fold, const struct fold_feed *slot, const uint64_t *sees, bool *out,
+                              struct err *e)
 {
     *out = true;
     for (unsigned p = 0; p < fold->party_count && *out; p++) {
         size_t at = 0;
-        OWNED_ROWS rows = {0};
+        uint64_t index = 0;
         if (p == slot->feed.party) continue;
-        enum found found =
-            query_first(&rows, fold->store, QUERY_countersigned, e,
-                        BINDS(bind_blob(relationship_span(&fold->id)), bind_number(slot->feed.feed), bind_number(p)));
+        enum found found = find_countersignature(fold, slot, p, &at, &index, e);
         if (found == FOUND_FAILED) return false;
-        *out = found == FOUND && slot_by_number(fold, (unsigned)rows_number(&rows, 0), &at) &&
-               (uint64_t)rows_number(&rows, 1) < sees(slot, fold, at);
+        *out = found == FOUND && index < sees[at];
     }
     return true;
 }
 
-static uint64_t seen_of(const struct fold_feed *slot, const struct fold *fold, size_t n)
+bool fold_front(struct fold *fold, const struct fold_feed *own, unsigned begun, uint64_t sizes[FEEDS_MAX], struct err *e)
 {
-    (void)fold;
-    return slot->seen[n];
-}
-
-static uint64_t nameable_of(const struct fold_feed *slot, const struct fold *fold, size_t n)
-{
-    (void)slot;
-    return fold_nameable(&fold->feeds[n]->feed);
+    bool is_more = true;
+    for (size_t n = 0; n < fold->feed_count; n++) {
+        const struct feed *feed = &fold->feeds[n]->feed;
+        bool is_named = feed_is_live(feed) || own->seen[n] > 0 || feed->feed == begun;
+        sizes[n] = is_named ? fold_nameable(feed) : 0;
+    }
+    for (unsigned p = 0; p < fold->party_count && !feed_is_live(&own->feed); p++) {
+        size_t at = 0;
+        uint64_t index = 0;
+        enum found found = find_countersignature(fold, own, p, &at, &index, e);
+        if (found == FOUND_FAILED) return false;
+        if (found == FOUND) sizes[at] = fold_nameable(&fold->feeds[at]->feed);
+    }
+    while (is_more) {
+        is_more = false;
+        for (size_t n = 0; n < fold->feed_count; n++)
+            for (size_t by = 0; by < fold->feed_count && sizes[n] == 0 && fold_nameable(&fold->feeds[n]->feed) > 0; by++) {
+                if (sizes[by] == 0 || fold->feeds[by]->seen[n] == 0) continue;
+                sizes[n] = fold_nameable(&fold->feeds[n]->feed);
+                is_more = true;
+            }
+    }
+    return true;
 }
 
 bool fold_may_go_on(struct fold *fold, const struct fold_feed *own, bool *out, struct err *e)
 {
+    uint64_t sizes[FEEDS_MAX] = {0};
     *out = true;
-    return feed_is_live(&own->feed) || all_countersigned(fold, own, nameable_of, out, e);
+    return feed_is_live(&own->feed) ||
+           (fold_front(fold, own, FEED_NONE, sizes, e) && all_countersigned(fold, own, sizes, out, e));
 }
 
 /* The earlier feeds of the author end where this entry, the first that has effect, goes on from them. */
@@ -562,7 +593,8 @@ static bool countersign(struct fold *fold, enum effect *effect, struct err *e)
     bool is_known = false;
     *effect = EFFECT_NOT_KNOWN;
     if (!is_in_past(fold, &fold->header->ref, &is_known, e)) return false;
-    if (!is_known || !feed_find(fold->store, &fold->id, &fold->header->ref, &number, &index, NULL)) return true;
+    if (!is_known) return true;
+    if (!feed_find(fold->store, &fold->id, &fold->header->ref, &number, &index, e)) return false;
     const struct fold_feed *slot = slot_by_number(fold, number, &at);
     if (!slot || index != 0 || slot->feed.ordinal == 0 || slot->feed.branch != 0) return true;
     *effect = EFFECT_OWN;
@@ -738,7 +770,7 @@ static bool fold_uncontested(struct fold *fold, struct act *act, enum effect *ef
 {
     struct feed *feed = &fold->at->feed;
     bool is_live = feed_is_live(feed);
-    if (!is_live && !all_countersigned(fold, fold->at, seen_of, &is_live, e)) return false;
+    if (!is_live && !all_countersigned(fold, fold->at, fold->at->seen, &is_live, e)) return false;
     if (is_live && !feed_is_live(feed) && !go_live(fold, act, e)) return false;
     if (fold->index < feed->ends_at && is_live) return fold_effect(fold, act, effect, e);
     *effect = is_live ? EFFECT_ENDED : EFFECT_NOT_COUNTERSIGNED;

@@ -9,6 +9,8 @@
 #include "store/database.h"
 #include "store/record.h"
 
+#include <limits.h>
+
 struct fold_feed {
     struct feed feed;
     uint64_t seen[FEEDS_MAX]; /* of each other feed's slot, how many entries its folded entries have named */
@@ -56,6 +58,13 @@ void fold_past(const struct fold *fold, const struct fold_feed *feed, struct pas
 void fold_past_now(const struct fold *fold, struct past *out);
 /* How many of a feed's entries a front of ours may name: nothing that a fork contests, for it would contest ours. */
 uint64_t fold_nameable(const struct feed *feed);
+/*
+ * How many entries of each feed our next entry, in `own`, is to name; what it has named already included. A successor feed that
+ * is not live yet stays out (0): whoever names it lets others wait for it, and shares its forks. It is named once its number is
+ * `begun`, for our entry countersigns it, or when we rest on it: it countersigns ours, or whom we name has named it.
+ */
+#define FEED_NONE UINT_MAX
+MUST_USE bool fold_front(struct fold *fold, const struct fold_feed *own, unsigned begun, uint64_t sizes[FEEDS_MAX], struct err *e);
 uint64_t fold_position(const struct feed *feed, uint64_t index);
 
 /* The rules' look-ups over SQL (facts.c). `self` is the fold. */

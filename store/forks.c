@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BRANCHES_MAX 4 /* kept of one feed: more prove nothing that two do not */
 #define BRANCH_UNIT 65536u
 
 bool feed_with_root(struct store *store, const struct relationship_id *id, const struct key_public *log_key,
@@ -100,6 +99,22 @@ static bool fork_prove(struct store *store, const struct relationship_id *id, co
     return merkle_root_at(feed_nodes(&nodes), proof.at, &proof.root_at, e) &&
            side_make(store, id, &main, proof.at, &proof.sides[0], e) &&
            side_make(store, id, &other, proof.at, &proof.sides[1], e) && fork_keep(store, id, &proof, is_new, e);
+}
+
+/* Branch 0 may be the one that had no signed head beyond where the others part from it, until now. */
+static bool forks_prove(struct store *store, const struct relationship_id *id, const struct key_public *log_key,
+                        bool *is_new, struct err *e)
+{
+    for (unsigned branch = 1; branch < BRANCHES_MAX; branch++) {
+        struct feed other;
+        struct err missing = {0};
+        bool is_proven = false;
+        if (!feed_load(store, id, log_key, branch, &other, &missing))
+            return missing.code == ERR_MISSING || err_set(e, missing.code, "%s", missing.said);
+        if (!fork_prove(store, id, log_key, branch, &is_proven, e)) return false;
+        *is_new = *is_new || is_proven;
+    }
+    return true;
 }
 
 /* How many of a batch's entries are those we hold of this branch; stops at the first that differs. */
@@ -224,7 +239,8 @@ bool feed_take_any(struct store *store, const struct relationship_id *id, const 
     if (!find_branch(store, id, batch, &p, branch, &is_placed, e)) return false;
     if (is_placed)
         return take_into(store, id, batch, *branch, 0, taken, e) &&
-               (*branch == 0 || fork_prove(store, id, batch->log_key, *branch, is_forked, e));
+               (*branch == 0 ? forks_prove(store, id, batch->log_key, is_forked, e)
+                             : fork_prove(store, id, batch->log_key, *branch, is_forked, e));
     if (!p.is_in_main)
         return err_set(e, ERR_MISSING, "the entries from %llu on part from a branch, or join on to nothing",
                        (unsigned long long)batch->from);

@@ -107,11 +107,15 @@ QUERY(entries_to_fold, "SELECT position, header, salt, body, id FROM entry"
 QUERY(entries_raw,
       "SELECT position, header, salt, body, id, subtrees FROM entry WHERE relationship = $1 AND feed = $2 ORDER BY position")
 QUERY(entry_whole, "SELECT id, header, body FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
-QUERY(entry_by_id, "SELECT feed, position FROM entry WHERE relationship = $1 AND id = $2 ORDER BY feed LIMIT 1")
+/* Anybody can say in their own feed, byte for byte, what another has said: a header names its feed's log key in its first bytes. */
+#define FROM_ENTRY_NAMED                                                                                               \
+    " FROM entry n INDEXED BY entry_by_id CROSS JOIN feed f ON f.relationship = n.relationship AND f.feed = n.feed"    \
+    " WHERE n.relationship = $1 AND n.id = $2"                                                                         \
+    " ORDER BY instr(substr(n.header, 1, 64), f.log_key) = 0, n.feed, n.position LIMIT 1"
+QUERY(entry_by_id, "SELECT n.feed, n.position" FROM_ENTRY_NAMED)
 QUERY(entry_body, /* in two steps: asked in one, SQLite reads the whole relationship rather than use entry_by_id */
-      "SELECT e.body, e.header FROM (SELECT n.feed, n.position FROM entry n WHERE n.relationship = $1 AND n.id = $2"
-      " ORDER BY n.feed LIMIT 1) AS named JOIN entry e ON e.feed = named.feed AND e.position = named.position"
-      " WHERE e.relationship = $1")
+      "SELECT e.body, e.header FROM (SELECT n.feed, n.position" FROM_ENTRY_NAMED ") AS named JOIN entry e"
+      " ON e.feed = named.feed AND e.position = named.position WHERE e.relationship = $1")
 QUERY(entry_subtrees, "SELECT id, subtrees FROM entry WHERE relationship = $1 AND feed = $2 AND position = $3")
 QUERY(ids_like, /* of entries and items */
       "SELECT id FROM entry WHERE relationship = $1 AND id >= $2 AND id <= $3"

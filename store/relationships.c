@@ -41,7 +41,10 @@ bool relationships_each(struct store *store, bool (*each)(void *self, const stru
     enum found found = FOUND;
     struct rows rows = {0};
     if (!rows_open(&rows, store, QUERY_relationships, e, NULL, 0)) return false;
-    while (is_fine && (found = rows_next(&rows, e)) == FOUND) is_fine = buffer_put(&ids, rows_bytes(&rows, 0), e);
+    while (is_fine && (found = rows_next(&rows, e)) == FOUND) {
+        struct relationship_id id;
+        is_fine = rows_fixed(&rows, 0, id.bytes, sizeof id.bytes, e) && buffer_put(&ids, relationship_span(&id), e);
+    }
     rows_close(&rows);
     span left = buffer_span(&ids), one = {0};
     while (is_fine && found != FOUND_FAILED && span_take(&left, sizeof(struct relationship_id), &one)) {
@@ -55,7 +58,7 @@ bool relationships_each(struct store *store, bool (*each)(void *self, const stru
 
 static bool party_from_row(const struct rows *rows, struct party *out, struct err *e)
 {
-    out->party = (unsigned)rows_number(rows, 0);
+    if (!rows_below(rows, 0, PARTIES_MAX, &out->party, e)) return false;
     if (!span_to_text(rows_bytes(rows, 1), out->code, sizeof out->code))
         return err_set(e, ERR_CORRUPT, "a party's code is damaged");
     out->is_guest = rows_is_null(rows, 2) && !rows_is_null(rows, 7);
@@ -63,11 +66,11 @@ static bool party_from_row(const struct rows *rows, struct party *out, struct er
     if (out->is_known && !certificate_read(rows_bytes(rows, out->is_guest ? 7 : 2), &out->certificate, e))
         return err_because(e, "the certificate of %s", out->code);
     out->is_introduced = !rows_is_null(rows, 3);
-    if (out->is_introduced) out->introduced_by = (unsigned)rows_number(rows, 3);
+    if (out->is_introduced && !rows_below(rows, 3, PARTIES_MAX, &out->introduced_by, e)) return false;
     if (rows_is_null(rows, 5)) return true;
     (void)span_show(rows_bytes(rows, 4), out->address, sizeof out->address);
-    int64_t check = rows_number(rows, 5);
-    if (check < CHECK_NONE || check > CHECK_IN_PERSON) return err_set(e, ERR_CORRUPT, "a check kind is damaged");
+    unsigned check = 0;
+    if (!rows_below(rows, 5, CHECK_IN_PERSON + 1, &check, e)) return false;
     out->check = (enum check)check;
     out->is_confirmed = check != CHECK_NONE;
     (void)span_show(rows_bytes(rows, 6), out->words, sizeof out->words);
@@ -98,16 +101,17 @@ bool relationship_load(struct store *store, const struct relationship_id *id, st
     out->id = *id;
     (void)span_show(rows_bytes(&rows, 0), out->title, sizeof out->title);
     out->is_open_known = rows_number(&rows, 1) != 0;
-    out->our_party = (unsigned)rows_number(&rows, 2);
-    out->party_count = (unsigned)rows_number(&rows, 3);
+    if (!rows_below(&rows, 2, PARTIES_MAX, &out->our_party, e) ||
+        !rows_below(&rows, 3, PARTIES_MAX + 1, &out->party_count, e))
+        return false;
     struct lthash state;
     if (!lthash_load(&state, rows_bytes(&rows, 4))) return err_set(e, ERR_CORRUPT, "the state digest is damaged");
     out->state_digest = lthash_digest(&state, "counterpart/v1/state");
     rows_close(&rows);
-    if (query_first(&rows, store, QUERY_feed_trouble, e, BINDS(bind_blob(relationship_span(id)))) == FOUND)
-        out->is_trouble = true;
+    enum found trouble = query_first(&rows, store, QUERY_feed_trouble, e, BINDS(bind_blob(relationship_span(id))));
     rows_close(&rows);
-    return parties_load(store, id, out, e);
+    out->is_trouble = trouble == FOUND;
+    return trouble != FOUND_FAILED && parties_load(store, id, out, e);
 }
 
 /* ---- members: what the fold writes about parties ---- */

@@ -77,8 +77,7 @@ static enum found party_of(struct store *store, const struct relationship_id *id
         if (rows_is_null(&rows, 2) || !span_equal(rows_bytes(&rows, 3), key_public_span(&c->identity)) ||
             !span_equal(rows_bytes(&rows, 1), span_text(c->code)))
             continue;
-        *out = (unsigned)rows_number(&rows, 0);
-        return FOUND;
+        return rows_below(&rows, 0, PARTIES_MAX, out, e) ? FOUND : FOUND_FAILED;
     }
     return found;
 }
@@ -155,8 +154,8 @@ bool successors_each(struct store *store, const struct relationship_id *id,
     case ABSENT: return err_set(e, ERR_MISSING, "that relationship is not here");
     case FOUND: break;
     }
-    l.our_party = (unsigned)rows_number(&rows, 2);
-    l.party_count = (unsigned)rows_number(&rows, 3);
+    if (!rows_below(&rows, 2, PARTIES_MAX, &l.our_party, e) || !rows_below(&rows, 3, PARTIES_MAX + 1, &l.party_count, e))
+        return false;
     rows_close(&rows);
     return feeds_each(store, id, list_successor, &l, e) && l.is_fine;
 }

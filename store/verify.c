@@ -162,6 +162,10 @@ static void feed_read_row(struct verifying *v, const struct rows *rows)
     if (f->branch) (void)snprintf(branch, sizeof branch, ", branch %u", f->branch);
     (void)snprintf(f->name, sizeof f->name, "%s's feed%s%s", party_name(v, f->party), ordinal,
                    branch);
+    if (f->party >= PARTIES_MAX || f->ordinal >= ORDINALS_MAX || f->branch >= FEEDS_OF_PARTY_MAX) {
+        report(v, f->name, "its numbers are damaged");
+        return;
+    }
     span edge = rows_bytes(rows, 7);
     f->edge_bytes = edge.len;
     if (edge.len <= sizeof f->edge && edge.len > 0) memcpy(f->edge, edge.at, edge.len);
@@ -354,7 +358,7 @@ static void header_check(struct walk *w, uint64_t index, const struct header *h,
     else if (h->index != index) report(w->v, where, "it names index %" PRIu64, h->index);
 }
 
-/* A successor feed begins with its party's certificate for its key. */
+/* A successor feed begins with its party's certificate for its key; a branch that parts there may say anything. */
 static void beginning_check(struct walk *w, const char *where, const struct header *h, span body)
 {
     const struct checked_feed *f = w->feed;
@@ -386,7 +390,7 @@ static void body_check(struct walk *w, uint64_t index, const struct header *h,
         place(w, where, sizeof where, index, "body");
         if (w->feed->party == 0 && (h->verb == VERB_OPEN || h->verb == VERB_PAIR))
             certificate_check(w->v, where, h, body);
-        if (w->feed->ordinal > 0 && index == 0) beginning_check(w, where, h, body);
+        if (w->feed->ordinal > 0 && w->feed->branch == 0 && index == 0) beginning_check(w, where, h, body);
         return;
     }
     place(w, where, sizeof where, index, is_size ? "body or salt" : "body");

@@ -102,6 +102,21 @@ static bool look_at_feed(void *self, const struct feed *feed)
     return !examination->is_failed;
 }
 
+/* A restored home may still be given back what it lacks: then a new feed would come too soon. */
+static bool check_own_feed(struct examination *examination, const char *title, struct err *e)
+{
+    struct command *c = examination->c;
+    const struct relationship *relationship = examination->relationship;
+    char what[TITLE_BYTES_MAX + 40] = {0}, why[160] = {0}, said[240] = {0};
+    bool is_needed = false;
+    if (!relationship->is_open_known || home_health(c->home) != HEALTH_FINE) return true;
+    if (!succession_is_needed(c->home, &relationship->id, &is_needed, why, e)) return false;
+    (void)snprintf(what, sizeof what, "our feed of \"%s\" can go on", title);
+    if (is_needed) (void)snprintf(said, sizeof said, "%s: run `counterpart doctor --new-feed`", why);
+    tell(examination, !is_needed, what, said);
+    return true;
+}
+
 static bool examine_relationship(struct command *c, const struct relationship *relationship,
                                  void *self, struct err *e)
 {
@@ -116,7 +131,7 @@ static bool examine_relationship(struct command *c, const struct relationship *r
                    span_show(span_text(relationship->title), title, sizeof title));
     tell(examination, !relationship->is_trouble, what,
          relationship->is_trouble ? "see: counterpart status" : "");
-    return true;
+    return check_own_feed(examination, title, e);
 }
 
 static void check_clock(struct examination *examination)

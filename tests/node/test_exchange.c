@@ -105,6 +105,82 @@ static void a_guest_that_pushes_what_it_was_shown_hears_of_no_more(void **state)
     batch_scratch_wipe(&scratch);
 }
 
+/* ---- what a receipt says ---- */
+
+/* ACME as BOLT knows it; ACME has confirmed BOLT and said more than BOLT holds yet. */
+static struct shared opener_of(const struct relationship_id *id)
+{
+    struct shared_list list = {0};
+    worked(pairing_confirm(ACME, &anna, id, "BOLT", CHECK_VOICE, &scene.e));
+    worked(exchange_shared(BOLT, transport_key_public(home_transport_key(ACME)), &list, &scene.e));
+    const struct shared *found = shared_find(&list, id);
+    assert_non_null(found);
+    struct shared shared = *found;
+    shared_wipe(&list);
+    return shared;
+}
+
+/* The next `most` entries of ACME's feed go to BOLT. */
+static struct taken next_entries(const struct shared *opener, uint64_t from, uint64_t most)
+{
+    struct shared guest = {.id = opener->id, .party = 1, .is_confirmed = true};
+    struct batch_scratch sent = {0}, scratch = {0};
+    struct message_batch batch = {0};
+    struct taken taken = {0};
+    size_t entries = 0;
+    struct feed feed = own_feed(ACME, &opener->id);
+    struct batch_request request = {&guest, &feed.log_key, from, most, 0, NULL, EXCHANGE_BATCH_BYTES};
+    worked(exchange_batch(ACME, &request, &sent, &batch, &entries, &scene.e));
+    worked(exchange_take(BOLT, opener, &batch, &scratch, &taken, &scene.e));
+    assert_int_equal(taken.entries, entries);
+    assert_int_equal(taken.held, from + entries);
+    batch_scratch_wipe(&sent);
+    batch_scratch_wipe(&scratch);
+    return taken;
+}
+
+/* The head of the first batch names more than came with it. */
+static void a_receipt_is_for_what_is_held_and_no_more(void **state)
+{
+    (void)state;
+    struct relationship_id id = with_hidden(HIDDEN_MAX);
+    struct shared opener = opener_of(&id);
+    uint64_t size = own_feed(ACME, &id).edge.size;
+
+    struct taken part = next_entries(&opener, 1, 2);
+    assert_int_equal(part.receipt_count, 0);
+
+    struct taken rest = next_entries(&opener, 3, size);
+    assert_int_equal(rest.held, size);
+    assert_int_equal(rest.receipt_count, 1);
+    assert_int_equal(rest.receipt.size, size);
+    struct shared_list list = {0};
+    size_t new_count = 0;
+    worked(exchange_shared(ACME, transport_key_public(home_transport_key(BOLT)), &list, &scene.e));
+    worked(exchange_take_receipts(ACME, &list, &rest.receipt, 1, &new_count, &scene.e));
+    assert_int_equal(new_count, 1);
+    shared_wipe(&list);
+}
+
+static void a_home_that_recovers_signs_no_receipt(void **state)
+{
+    (void)state;
+    struct relationship_id id = with_hidden(HIDDEN_MAX);
+    struct shared opener = opener_of(&id);
+    uint64_t size = own_feed(ACME, &id).edge.size;
+    bool is_behind = false;
+    worked(home_adopt(BOLT, &scene.e));
+
+    assert_int_equal(next_entries(&opener, 1, size).receipt_count, 0);
+    worked(exchange_owed_receipts(BOLT, &id, &is_behind, &scene.e));
+    assert_int_equal(next_entries(&opener, size, 0).receipt_count, 0);
+
+    worked(home_returned(BOLT, &id, "ACME", &scene.e));
+    struct taken again = next_entries(&opener, size, 0);
+    assert_int_equal(again.receipt_count, 1);
+    assert_int_equal(again.receipt.size, size);
+}
+
 #define TEST(claim) cmocka_unit_test_setup_teardown(claim, set_scene, clear_scene)
 
 int main(void)
@@ -112,6 +188,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_guest_finds_out_nothing_by_a_push_that_does_not_join_on),
         TEST(a_guest_that_pushes_what_it_was_shown_hears_of_no_more),
+        TEST(a_receipt_is_for_what_is_held_and_no_more),
+        TEST(a_home_that_recovers_signs_no_receipt),
     };
     struct err e = {0};
     return crypto_start(&e) ? cmocka_run_group_tests(tests, NULL, NULL) : 1;

@@ -67,6 +67,8 @@ def forked():
         claim("--new-feed" in error["next"], "a forked feed says how to go on: " + error["next"])
         error = bolt.refused("propose", "action", "title=x")
         claim("--new-feed" in error["next"], "and so does one that rests on the fork: " + error["message"])
+        backup = os.path.join(group.folder, "backup")
+        shutil.copytree(acme.home, backup)
         for side in (acme, bolt):
             claim(side.run("doctor", "--new-feed", "--yes")["begun"] == 1, "%s begins a new feed" % side.code)
             claim(side.run("doctor", "--new-feed", "--yes", codes=(0, 1))["exit"] in (0, 1), "once")
@@ -90,8 +92,29 @@ def forked():
         for side in (acme, bolt):
             claim("changed after it" in side.text("list", "action"), "an action of the old feed is changed in the new one")
         wait_in_step(acme, bolt)
+
+        shutil.rmtree(acme.home)
+        shutil.copytree(backup, acme.home)
+        restored_without_key(acme, bolt, [kept, again])
         bolt.stop()
         verify(acme, bolt)
+
+
+def restored_without_key(acme, bolt, before):
+    """ACME's home is put back from before it began the feed it has gone on in: the key of that feed is lost with the disk."""
+    acme.run("doctor", "--adopt", "--yes")
+    exchange(acme)
+    exchange(acme)
+    claim(all(acme.item(ref)["state"] == "agreed" for ref in before), "what was said in the lost feed comes back")
+    error = acme.refused("propose", "action", "title=x")
+    claim("--new-feed" in error["next"], "a feed whose key is lost says how to go on: %s" % error)
+    claim("--new-feed" in acme.text("doctor", codes=(0, 1)), "and so does doctor")
+    claim(acme.run("doctor", "--new-feed", "--yes")["begun"] == 1, "a third feed is begun")
+    exchange(acme)
+    countersign(acme, bolt)
+    exchange(acme)
+    claim(agree(acme, bolt, "In the third feed") not in before, "numbers go on once more")
+    wait_in_step(acme, bolt)
 
 
 def unanswered():

@@ -2,7 +2,7 @@
  * simulation - whole nodes of two to five parties in one process, from one seed: see group.h for what happens to them and
  * truth.h for what must hold all the same.
  *
- *     simulation                  seeds 1 to 100, and some of them twice
+ *     simulation                  seeds 1 to 40, and some of them twice
  *     simulation FROM TO          those seeds; prints totals, and stops at the first that fails
  *     simulation --list FROM TO   those seeds; names all that fail, without making them shorter
  *     simulation --show SEED      the whole transcript of one
@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define SHORT_FROM 1
-#define SHORT_TO 100
+#define SHORT_TO 40
 #define TWICE_EVERY 25 /* of the short form: these are run twice and compared */
 
 static void add(struct totals *sum, const struct totals *one)

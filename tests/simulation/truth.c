@@ -403,7 +403,7 @@ static const char *feeds_words(const struct seen *s, char *out, size_t cap)
 static bool has_all_branches(const struct seen *s)
 {
     for (size_t i = 0; i < s->feed_count; i++)
-        if (s->feeds[i].branch == FEEDS_MAX / PARTIES_MAX - 1) return true;
+        if (s->feeds[i].branch == BRANCHES_MAX - 1) return true;
     return false;
 }
 

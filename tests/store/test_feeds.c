@@ -172,6 +172,22 @@ static void spoil_and_try(struct parties *p, const struct lot *lot, uint8_t *at,
     }
 }
 
+static void a_body_above_the_limit_is_refused(void **state)
+{
+    (void)state;
+    static const uint8_t many[BODY_BYTES_MAX + 1];
+    struct parties p;
+    uint64_t held = 0;
+    parties_open(&p, 2, 1);
+    struct lot *lot = some_news(&p, &held);
+
+    lot->entries[2].body = span_of(many, sizeof many);
+    assert_refused(&p, lot, ERR_LIMIT, held);
+
+    lot_free(lot);
+    parties_close(&p);
+}
+
 static void no_byte_of_what_is_taken_can_be_changed(void **state)
 {
     (void)state;
@@ -521,6 +537,7 @@ int main(void)
         cmocka_unit_test(a_feed_of_nobody_we_know_is_refused),
         cmocka_unit_test(more_entries_than_the_head_signs_are_refused),
         cmocka_unit_test(a_header_without_bytes_or_with_too_many_is_refused),
+        cmocka_unit_test(a_body_above_the_limit_is_refused),
         cmocka_unit_test(no_byte_of_what_is_taken_can_be_changed),
         cmocka_unit_test(an_entry_without_its_body_is_taken_and_verifies),
         cmocka_unit_test(a_malformed_leaf_under_a_valid_head_freezes_its_feed),

@@ -334,6 +334,33 @@ static void a_statement_waits_until_it_is_acknowledged(void **state)
     story_close(&s);
 }
 
+/* Whose digests agree agree on this as well. */
+static void every_word_changes_the_state_digest(void **state)
+{
+    (void)state;
+    static const enum verb words[] = {VERB_ACKNOWLEDGE, VERB_DISPUTE, VERB_WITHDRAW, VERB_ACKNOWLEDGE};
+    struct story s;
+    struct hash seen[8] = {{{0}}};
+    size_t count = 0;
+    story_open(&s, 2);
+    struct hash stated = appoint(&s.p, ACME, NULL, "Rosa");
+    struct hash offered = propose_new(&s.p, ACME, "By June");
+    settle(&s.p);
+    seen[count++] = state_digest(&s.p, BOLT);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        (void)answer(&s.p, BOLT, words[i], &stated);
+        seen[count++] = state_digest(&s.p, BOLT);
+    }
+    assert_hash_equal(&seen[count - 1], &seen[1]); /* the latest word is all that counts */
+    (void)answer(&s.p, BOLT, VERB_DECLINE, &offered);
+    seen[1] = state_digest(&s.p, BOLT);
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < i; k++) assert_false(hash_equal(&seen[i], &seen[k]));
+    settle(&s.p);
+    story_close(&s);
+}
+
 static void a_dispute_that_crosses_a_restatement_does_not_wait_for_an_answer(void **state)
 {
     (void)state;
@@ -685,6 +712,73 @@ static void neither_order_of_arrival_nor_rebuilding_makes_a_difference(void **st
     }
 }
 
+/* ---- limits, and readers that have enough ---- */
+
+static void a_body_above_the_limit_is_not_said(void **state)
+{
+    (void)state;
+    struct parties p;
+    static uint8_t room[BODY_BYTES_MAX + 1];
+    struct hash id = {0};
+    struct err e = {0};
+    parties_open(&p, 2, 1);
+    uint64_t size = feed_of(&p, ACME, ACME).edge.size;
+    const struct draft draft = {.verb = VERB_PROPOSE, .noun = "action", .item_count = 1,
+                                .items = {{.is_new = true, .from_start = true}}, .body = span_of(room, sizeof room)};
+
+    assert_false(record_append(p.sides[ACME].store, &p.id, &p.sides[ACME].author, &draft, 1, &id, NULL, &e));
+
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_int_equal(feed_of(&p, ACME, ACME).edge.size, size);
+    assert_same_everywhere(&p);
+    parties_close(&p);
+}
+
+static bool enough(size_t *count)
+{
+    ++*count;
+    return false;
+}
+
+static bool enough_feeds(void *self, const struct feed *feed) { return feed && enough(self); }
+static bool enough_receipts(void *self, const struct feed_receipt *receipt) { return receipt && enough(self); }
+static bool enough_items(void *self, struct item_view *view) { return view && enough(self); }
+static bool enough_waiting(void *self, const struct waiting *waiting) { return waiting && enough(self); }
+static bool enough_lines(void *self, const struct history_line *line) { return line && enough(self); }
+static bool enough_relationships(void *self, const struct relationship_id *id) { return id && enough(self); }
+static bool enough_own(void *self, const struct relationship_id *id, const struct key_public *key, uint64_t size, const struct hash *root)
+{
+    return id && key && size && root && enough(self);
+}
+static bool enough_entries(void *self, uint64_t index, const struct stored_entry *entry)
+{
+    return entry && index < UINT64_MAX && enough(self);
+}
+
+static void reading_stops_when_the_reader_has_enough(void **state)
+{
+    (void)state;
+    struct parties p;
+    struct err e = {0};
+    size_t count = 0;
+    parties_open(&p, 3, 1);
+    for (size_t i = 0; i < 3; i++) (void)propose_new(&p, BOLT, "Install the press line");
+    settle(&p);
+    struct store *store = p.sides[ACME].store;
+
+    expect(relationships_each(store, enough_relationships, &count, &e), &e);
+    expect(feeds_each(store, &p.id, enough_feeds, &count, &e), &e);
+    expect(feeds_own_each(store, enough_own, &count, &e), &e);
+    expect(feed_read(store, &p.id, BOLT, 0, enough_entries, &count, &e), &e);
+    expect(feed_receipts_each(store, &p.id, ACME, enough_receipts, &count, &e), &e);
+    expect(items_each(store, &p.id, NULL, enough_items, &count, &e), &e);
+    expect(inbox_each(store, &p.id, enough_waiting, &count, &e), &e);
+    expect(history_each(store, &p.id, NULL, enough_lines, &count, &e), &e);
+
+    assert_int_equal(count, 8);
+    parties_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -702,6 +796,7 @@ int main(void)
         cmocka_unit_test(one_of_three_who_declines_is_enough),
         cmocka_unit_test(what_waits_for_two_is_the_same_in_any_order),
         cmocka_unit_test(a_statement_waits_until_it_is_acknowledged),
+        cmocka_unit_test(every_word_changes_the_state_digest),
         cmocka_unit_test(a_dispute_that_crosses_a_restatement_does_not_wait_for_an_answer),
         cmocka_unit_test(of_two_statements_at_once_the_same_is_shown_everywhere),
         cmocka_unit_test(a_newer_format_is_kept_forwarded_and_seals_nothing_else),
@@ -712,6 +807,8 @@ int main(void)
         cmocka_unit_test(without_the_right_words_a_seal_is_without_effect),
         cmocka_unit_test(a_statement_about_nothing_is_without_effect),
         cmocka_unit_test(neither_order_of_arrival_nor_rebuilding_makes_a_difference),
+        cmocka_unit_test(a_body_above_the_limit_is_not_said),
+        cmocka_unit_test(reading_stops_when_the_reader_has_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
