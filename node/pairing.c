@@ -826,3 +826,44 @@ bool pairing_announce(struct home *home, const struct asker *asker, struct err *
     buffer_wipe(&a.ids);
     return is_fine && home_mark(home, e);
 }
+
+struct due {
+    struct buffer ids;
+    bool is_whole;
+};
+
+static bool collect_id(void *self, const struct relationship_id *id)
+{
+    struct due *due = self;
+    return due->is_whole = buffer_put(&due->ids, relationship_span(id), NULL);
+}
+
+static bool announce_if_due(struct home *home, const struct relationship_id *id, struct err *e)
+{
+    const struct signing_key *key = home_receipt_key(home);
+    OWNED(relationship_free) struct relationship *r = relationship_get(home, id, e);
+    if (!r) return false;
+    if (!key || !r->is_open_known || r->is_trouble) return true;
+    const struct party *own = &r->parties[r->our_party];
+    if (!own->is_known || key_public_equal(&own->certificate.receipt, signing_key_public(key))) return true;
+    return pairing_announce(home, &ASKER_NODE, id, e);
+}
+
+bool pairing_announce_due(struct home *home, struct err *e)
+{
+    struct due due = {.is_whole = true};
+    struct err first = {0}, why = {0};
+    span left = {0}, bytes = {0};
+    struct relationship_id id = {0};
+    bool is_listed = relationships_each(home_store(home), collect_id, &due, e);
+    if (is_listed && !due.is_whole) is_listed = err_memory(e);
+    left = buffer_span(&due.ids);
+    while (is_listed && span_take(&left, sizeof id.bytes, &bytes)) {
+        memcpy(id.bytes, bytes.at, bytes.len);
+        if (!announce_if_due(home, &id, &why) && first.code == ERR_NONE) first = why;
+    }
+    buffer_wipe(&due.ids);
+    if (!is_listed || first.code == ERR_NONE) return is_listed;
+    if (e) *e = first;
+    return false;
+}

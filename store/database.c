@@ -27,12 +27,13 @@ struct store {
     void *typed[TYPED_TABLES_MAX];
     void *rollback; /* made at open, so that it needs no memory when memory has run out */
     unsigned depth; /* of store_transact */
+    struct err trouble; /* the first that the database had in this transaction, which then comes to nothing */
     int64_t seen_version;
     struct store_counts counts;
 };
 
 /* The one place where SQLite's codes become ours. */
-static bool disk_trouble(struct store *store, const char *doing, struct err *e)
+static bool trouble_words(struct store *store, const char *doing, struct err *e)
 {
     int code = sqlite3_extended_errcode(store->db);
     switch (code & 0xff) {
@@ -64,8 +65,29 @@ static bool disk_trouble(struct store *store, const char *doing, struct err *e)
     }
 }
 
+/*
+ * SQLite may have left the transaction by itself, and what follows would be committed statement by statement. So whatever
+ * failed in a transaction is remembered, whether or not whoever asked makes much of it.
+ */
+static bool disk_trouble(struct store *store, const char *doing, struct err *e)
+{
+    struct err why = {0};
+    (void)trouble_words(store, doing, &why);
+    if (store->depth > 0 && store->trouble.code == ERR_NONE) store->trouble = why;
+    if (e) *e = why;
+    return false;
+}
+
+static bool is_untroubled(const struct store *store, struct err *e)
+{
+    if (store->depth == 0 || store->trouble.code == ERR_NONE) return true;
+    if (e) *e = store->trouble;
+    return false;
+}
+
 bool database_execute(struct store *store, const char *sql, struct err *e)
 {
+    if (!is_untroubled(store, e)) return false;
     if (sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK) return true;
     return disk_trouble(store, "writing the database", e);
 }
@@ -101,6 +123,7 @@ static bool bind_all(struct store *store, sqlite3_stmt *statement, const struct 
                      struct err *e)
 {
     must(sqlite3_bind_parameter_count(statement) == (int)count);
+    if (!is_untroubled(store, e)) return false;
     for (size_t i = 0; i < count; i++) {
         const struct bind *b = &binds[i];
         int at = (int)i + 1, code = SQLITE_OK; /* database_prepare saw that parameter i is named $i */
@@ -366,8 +389,9 @@ bool store_transact(struct store *store, bool (*work)(void *self, struct err *e)
     if (store->depth > 0) return work(self, e);
     if (!database_execute(store, "BEGIN IMMEDIATE", e)) return false;
     int64_t before = sqlite3_total_changes64(store->db);
+    store->trouble = (struct err){0};
     store->depth++;
-    bool is_fine = work(self, e);
+    bool is_fine = work(self, e) && is_untroubled(store, e);
     store->depth--;
     if (is_fine) is_fine = database_execute(store, "COMMIT", e);
     if (is_fine) {
