@@ -189,13 +189,7 @@ void engine_start(struct engine *engine)
     engine->is_started = true;
     engine->owes_receipts = true; /* of an earlier run */
     engine->owed_ms = engine_now(engine);
-<<<<<<< HEAD
     announce_keys(engine);
-=======
-    struct err e = {0};
-    if (home_health(engine->home) == HEALTH_FINE && !pairing_announce_due(engine->home, &e))
-        engine_say(engine, TROUBLE, "announcing trouble=\"%s\"", e.said);
->>>>>>> crash
     (void)engine_write_seals(engine);
     dialer_start(engine);
 }

@@ -53,18 +53,8 @@ void pairing_identity_words(const struct key_public *a, const struct key_public 
  */
 MUST_USE bool pairing_confirm(struct home *home, const struct asker *asker, const struct relationship_id *id, const char *code,
                               enum check how, struct err *e);
-<<<<<<< HEAD
 /*
  * Tells the counterparts our receipt key, in a `pair` entry about ourselves, wherever the record does not know it: after
  * home_receipt_key_renew, and after a crash between the two. A relationship in which nothing can be said is passed over.
  */
 MUST_USE bool pairing_announce(struct home *home, const struct asker *asker, struct err *e);
-=======
-/* Tells the counterparts our keys as they are now, in a `pair` entry about ourselves (after home_receipt_key_renew). */
-MUST_USE bool pairing_announce(struct home *home, const struct asker *asker, const struct relationship_id *id, struct err *e);
-/*
- * The same wherever our own certificate names another receipt key than the one we sign with: a renewal that was cut short
- * before it was announced. Fails: as pairing_announce, of the first relationship that is in trouble.
- */
-MUST_USE bool pairing_announce_due(struct home *home, struct err *e);
->>>>>>> crash
