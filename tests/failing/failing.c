@@ -108,7 +108,8 @@ sqlite3_int64 __wrap_sqlite3_column_int64(sqlite3_stmt *statement, int column);
 
 int __wrap_sqlite3_step(sqlite3_stmt *statement)
 {
-    int code = struck_code();
+    const char *sql = sqlite3_sql(statement);
+    int code = sql && strcmp(sql, "ROLLBACK") == 0 ? 0 : struck_code(); /* there is no answer to that */
     return code ? code : __real_sqlite3_step(statement);
 }
 
