@@ -17,6 +17,7 @@
 #define RETRY_FIRST_MS 500
 #define RETRY_MOST_MS 30000
 #define TRIES_MAX 64 /* requests for one job that did not fit, before it is left for another round */
+#define JOININGS_MAX 64 /* invitations looked at in one handshake */
 
 enum dial_state { DIAL_WAITING, DIAL_CONNECTING, DIAL_GREETING, DIAL_PAIRING, DIAL_WORKING, DIAL_SETTLED, DIAL_OVER };
 enum pending_kind { PENDING_NONE, PENDING_MESSAGE_1, PENDING_MESSAGE_3, PENDING_COMMIT, PENDING_REVEAL, PENDING_FRONTIER,
@@ -34,7 +35,7 @@ struct dial {
     struct key_public remote;
     struct key_public identity;    /* of the inviter, while joining */
     bool is_joining;
-    struct relationship_id joining; /* which it is, or might be, that we join by this dial */
+    struct relationship_id joining; /* which it is that we join by this dial */
     uint8_t secret[32];            /* of the invitation, while joining */
     uint8_t nonce[32];
     enum dial_state state;
@@ -569,17 +570,17 @@ static bool on_watch(struct engine *engine, struct dial *d, struct reader *r, st
 
 /* ---- the handshake and check words ---- */
 
-/* Is an invitation by this partner under way? Another process may have taken one, or finished, since we dialled last. */
-static void load_secret(struct engine *engine, struct dial *d)
+/* Is an invitation to this relationship under way, and by this partner? */
+static bool load_secret_of(struct engine *engine, struct dial *d, const struct relationship_id *id)
 {
     struct buffer text = {0};
     struct invitation *invitation = calloc(1, sizeof *invitation);
     struct err e = {0};
-    d->is_joining = invitation && joining_get(home_store(engine->home), &d->joining, &text, &e) &&
+    d->is_joining = invitation && joining_get(home_store(engine->home), id, &text, &e) &&
                     invitation_read(buffer_span(&text), invitation, &e) &&
                     key_public_equal(&invitation->inviter.transport, &d->remote);
-    secret_wipe(d->secret, sizeof d->secret);
     if (d->is_joining) {
+        d->joining = *id;
         d->identity = invitation->inviter.identity;
         memcpy(d->secret, invitation->secret, sizeof d->secret);
     }
@@ -587,6 +588,29 @@ static void load_secret(struct engine *engine, struct dial *d)
     free(invitation);
     if (text.at) secret_wipe(text.at, text.len);
     buffer_wipe(&text);
+    return d->is_joining;
+}
+
+/*
+ * An invitation by this partner that is under way, to any relationship: another process may have taken one, or finished,
+ * since we dialled last. Of several one is taken up by each session.
+ */
+static void load_secret(struct engine *engine, struct dial *d)
+{
+    struct relationship_id ids[JOININGS_MAX];
+    const struct relationship_id *only = engine->options.only_relationship;
+    size_t count = 0;
+    struct err e = {0};
+    secret_wipe(d->secret, sizeof d->secret);
+    d->is_joining = false;
+    if (!joinings(home_store(engine->home), ids, JOININGS_MAX, &count, &e)) {
+        engine_say(engine, TROUBLE, "invitations trouble=\"%s\"", e.said);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (only && !span_equal(relationship_span(only), relationship_span(&ids[i]))) continue;
+        if (load_secret_of(engine, d, &ids[i])) return;
+    }
 }
 
 static bool greet(struct engine *engine, struct dial *d, struct err *e)
@@ -873,7 +897,7 @@ static void dial_begin(struct engine *engine, struct dial *d)
     engine->options.network->dial(engine->options.network->self, d->id, d->address);
 }
 
-static void add_dial(struct engine *engine, const struct relationship *r, const struct party *party)
+static void add_dial(struct engine *engine, const struct party *party)
 {
     for (size_t i = 0; i < engine->dial_count; i++)
         if (key_public_equal(&engine->dials[i]->remote, &party->certificate.transport)) return;
@@ -885,7 +909,6 @@ static void add_dial(struct engine *engine, const struct relationship *r, const 
     d->retry_after_ms = RETRY_FIRST_MS;
     memcpy(d->address, party->address, sizeof d->address);
     memcpy(d->name, party->code, sizeof d->name);
-    d->joining = r->id;
     engine->dials[engine->dial_count++] = d;
     dial_begin(engine, d);
 }
@@ -907,7 +930,7 @@ static bool scan_one(void *self, const struct relationship_id *id)
         bool is_us = s->relationship->is_open_known && party->party == s->relationship->our_party;
         if (is_us || !party->is_known || party->address[0] == '\0') continue;
         if (options->only_party && strcmp(options->only_party, party->code) != 0) continue;
-        add_dial(s->engine, s->relationship, party);
+        add_dial(s->engine, party);
     }
     return true;
 }

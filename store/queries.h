@@ -59,6 +59,7 @@ QUERY(joining_put,
       "INSERT INTO joining (relationship, invitation, text, state) VALUES ($1, $2, $3, 0)"
       " ON CONFLICT (relationship) DO UPDATE SET invitation = excluded.invitation, text = excluded.text, state = 0")
 QUERY(joining_get, "SELECT text, invitation, state FROM joining WHERE relationship = $1")
+QUERY(joinings, "SELECT relationship FROM joining WHERE state = 0 ORDER BY relationship")
 QUERY(joining_over, "UPDATE joining SET text = '', state = $1 WHERE relationship = $2")
 QUERY(forget_relationship, "DELETE FROM relationship WHERE relationship = $1")
 QUERY(forget_parties, "DELETE FROM party WHERE relationship = $1")

@@ -389,6 +389,17 @@ static bool load_joining(struct store *store, const struct relationship_id *id, 
     return buffer_put(text, rows_bytes(&rows, 0), e);
 }
 
+bool joinings(struct store *store, struct relationship_id *out, size_t most, size_t *count, struct err *e)
+{
+    OWNED_ROWS rows = {0};
+    enum found found = FOUND;
+    *count = 0;
+    if (!rows_open(&rows, store, QUERY_joinings, e, NULL, 0)) return false;
+    while (*count < most && (found = rows_next(&rows, e)) == FOUND)
+        if (!rows_fixed(&rows, 0, out[(*count)++].bytes, sizeof out->bytes, e)) return false;
+    return found != FOUND_FAILED;
+}
+
 bool joining_get(struct store *store, const struct relationship_id *id, struct buffer *out, struct err *e)
 {
     return load_joining(store, id, NULL, out, e);

@@ -112,5 +112,7 @@ MUST_USE bool joining_put(struct store *store, const struct relationship_id *id,
 MUST_USE bool joining_get(struct store *store, const struct relationship_id *id, struct buffer *out, struct err *e);
 /* Fails: ERR_MISSING (we were never invited to it). */
 MUST_USE bool joining_load(struct store *store, const struct relationship_id *id, struct joining_last *out, struct err *e);
+/* Those that are under way, at most `most`. */
+MUST_USE bool joinings(struct store *store, struct relationship_id *out, size_t most, size_t *count, struct err *e);
 MUST_USE bool joining_done(struct store *store, const struct relationship_id *id, struct err *e);
 MUST_USE bool joining_voided(struct store *store, const struct relationship_id *id, struct err *e);

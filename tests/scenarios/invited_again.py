@@ -2,7 +2,7 @@
 
 import os
 
-from counterpart import Group, Organisation, claim, party_of, verify, wait_for, wait_in_step
+from counterpart import Group, Organisation, claim, open_relationship, party_of, verify, wait_for, wait_in_step
 
 
 def impostor(group_folder, code):
@@ -144,7 +144,23 @@ def the_same_one_twice():
             side.stop()
 
 
+def known_already():
+    """Whoever is a partner already is invited to one relationship more, and the opener is away when it takes that up."""
+    with Group("ACME", "BOLT") as (acme, bolt):
+        acme.start()
+        open_relationship(acme, [bolt], "The first")
+        again = acme.run("open", "The second", "--party", "BOLT")["relationship"]
+        block = acme.text("invite", "-r", again, "--party", "BOLT", "--address", acme.address)
+        acme.stop()
+        claim(bolt.run("join", "-", stdin=block, codes=(1,))["exit"] == 1, "nobody answers the join")
+        acme.start()
+        bolt.run("sync", codes=(0, 3))
+        words = party_of(acme, again, "BOLT")["words"]
+        claim(words and words == party_of(bolt, again, "ACME")["words"], "the next sync takes it up, with its own check words")
+
+
 if __name__ == "__main__":
     two_parties()
     three_parties()
     the_same_one_twice()
+    known_already()
