@@ -350,6 +350,32 @@ static void a_poisoned_front_waits_for_ever_and_holds_nobody_up(void **state)
     parties_close(&p);
 }
 
+/* BOLT had seen what ACME said; CORD, which has it too, names BOLT's entry and not ACME's. */
+static void a_front_that_leaves_out_what_it_rests_on_has_no_effect(void **state)
+{
+    (void)state;
+    struct parties p;
+    parties_open(&p, 3, 12);
+    (void)appoint(&p, ACME, NULL, "Rosa");
+    send(&p, ACME, BOLT);
+    send(&p, ACME, CORD);
+    (void)appoint(&p, BOLT, NULL, "Karl");
+    send(&p, BOLT, CORD);
+    struct header h = next_header(&p, CORD, VERB_COMMENT, "action");
+    add_front(&p, &h, CORD, BOLT);
+
+    struct hash open = say_header(&p, CORD, &h, NULL);
+    struct hash closed = appoint(&p, CORD, NULL, "Clara"); /* names what was left out */
+    settle(&p);
+
+    for (unsigned us = 0; us < 3; us++) {
+        assert_int_equal(effect_of(&p, us, &open), EFFECT_FRONT_OPEN);
+        assert_int_equal(effect_of(&p, us, &closed), EFFECT_FULL);
+    }
+    assert_same_everywhere(&p);
+    parties_close(&p);
+}
+
 static void a_front_with_another_root_is_never_met(void **state)
 {
     (void)state;
@@ -529,6 +555,7 @@ int main(void)
         cmocka_unit_test(an_entry_waits_for_what_its_front_names),
         cmocka_unit_test(a_poisoned_front_waits_for_ever_and_holds_nobody_up),
         cmocka_unit_test(a_front_with_another_root_is_never_met),
+        cmocka_unit_test(a_front_that_leaves_out_what_it_rests_on_has_no_effect),
         cmocka_unit_test(a_repeated_head_is_answered_with_the_same_receipt),
         cmocka_unit_test(receipt_times_never_go_back),
         cmocka_unit_test(a_receipt_that_does_not_verify_is_refused),
