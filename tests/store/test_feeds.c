@@ -228,6 +228,28 @@ static void assert_frozen_everywhere(struct parties *p, uint64_t index, const ch
     assert_same_everywhere(p);
 }
 
+/* Who the parties are must be known for ever. */
+static void an_entry_of_setting_up_is_not_taken_without_its_body(void **state)
+{
+    (void)state;
+    struct parties p, replica;
+    uint64_t taken = 0;
+    parties_open(&p, 2, 13);
+    replica_open(&replica, &p, BOLT);
+    struct lot *lot = lot_copy(&p, ACME, ACME, 0, UINT64_MAX);
+    assert_true(lot->entries[0].has_body);
+
+    lot->entries[0].has_body = false;
+    assert_int_equal(lot_take(&replica, BOLT, lot, &taken), ERR_REFUSED);
+    lot->entries[0].has_body = true;
+    assert_int_equal(lot_take(&replica, BOLT, lot, &taken), ERR_NONE);
+    assert_int_equal(taken, lot->count);
+
+    lot_free(lot);
+    replica_close(&replica, BOLT);
+    parties_close(&p);
+}
+
 static void a_malformed_leaf_under_a_valid_head_freezes_its_feed(void **state)
 {
     (void)state;
@@ -549,6 +571,7 @@ int main(void)
         cmocka_unit_test(a_header_without_bytes_or_with_too_many_is_refused),
         cmocka_unit_test(no_byte_of_what_is_taken_can_be_changed),
         cmocka_unit_test(an_entry_without_its_body_is_taken_and_verifies),
+        cmocka_unit_test(an_entry_of_setting_up_is_not_taken_without_its_body),
         cmocka_unit_test(a_malformed_leaf_under_a_valid_head_freezes_its_feed),
         cmocka_unit_test(a_header_of_another_place_freezes_its_feed),
         cmocka_unit_test(a_front_that_runs_backwards_freezes_its_feed),
