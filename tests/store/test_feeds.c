@@ -244,6 +244,28 @@ static void assert_frozen_everywhere(struct parties *p, uint64_t index, const ch
     assert_same_everywhere(p);
 }
 
+/* Who the parties are must be known for ever. */
+static void an_entry_of_setting_up_is_not_taken_without_its_body(void **state)
+{
+    (void)state;
+    struct parties p, replica;
+    uint64_t taken = 0;
+    parties_open(&p, 2, 13);
+    replica_open(&replica, &p, BOLT);
+    struct lot *lot = lot_copy(&p, ACME, ACME, 0, UINT64_MAX);
+    assert_true(lot->entries[0].has_body);
+
+    lot->entries[0].has_body = false;
+    assert_int_equal(lot_take(&replica, BOLT, lot, &taken), ERR_REFUSED);
+    lot->entries[0].has_body = true;
+    assert_int_equal(lot_take(&replica, BOLT, lot, &taken), ERR_NONE);
+    assert_int_equal(taken, lot->count);
+
+    lot_free(lot);
+    replica_close(&replica, BOLT);
+    parties_close(&p);
+}
+
 static void a_malformed_leaf_under_a_valid_head_freezes_its_feed(void **state)
 {
     (void)state;
@@ -361,6 +383,32 @@ static void a_poisoned_front_waits_for_ever_and_holds_nobody_up(void **state)
         assert_int_equal(c.waiting, 1);
         assert_int_equal(c.lines, feed_of(&p, us, ACME).edge.size + index + 1 +
                                       feed_of(&p, us, CORD).edge.size);
+    }
+    assert_same_everywhere(&p);
+    parties_close(&p);
+}
+
+/* BOLT had seen what ACME said; CORD, which has it too, names BOLT's entry and not ACME's. */
+static void a_front_that_leaves_out_what_it_rests_on_has_no_effect(void **state)
+{
+    (void)state;
+    struct parties p;
+    parties_open(&p, 3, 12);
+    (void)appoint(&p, ACME, NULL, "Rosa");
+    send(&p, ACME, BOLT);
+    send(&p, ACME, CORD);
+    (void)appoint(&p, BOLT, NULL, "Karl");
+    send(&p, BOLT, CORD);
+    struct header h = next_header(&p, CORD, VERB_COMMENT, "action");
+    add_front(&p, &h, CORD, BOLT);
+
+    struct hash open = say_header(&p, CORD, &h, NULL);
+    struct hash closed = appoint(&p, CORD, NULL, "Clara"); /* names what was left out */
+    settle(&p);
+
+    for (unsigned us = 0; us < 3; us++) {
+        assert_int_equal(effect_of(&p, us, &open), EFFECT_FRONT_OPEN);
+        assert_int_equal(effect_of(&p, us, &closed), EFFECT_FULL);
     }
     assert_same_everywhere(&p);
     parties_close(&p);
@@ -540,12 +588,14 @@ int main(void)
         cmocka_unit_test(a_body_above_the_limit_is_refused),
         cmocka_unit_test(no_byte_of_what_is_taken_can_be_changed),
         cmocka_unit_test(an_entry_without_its_body_is_taken_and_verifies),
+        cmocka_unit_test(an_entry_of_setting_up_is_not_taken_without_its_body),
         cmocka_unit_test(a_malformed_leaf_under_a_valid_head_freezes_its_feed),
         cmocka_unit_test(a_header_of_another_place_freezes_its_feed),
         cmocka_unit_test(a_front_that_runs_backwards_freezes_its_feed),
         cmocka_unit_test(an_entry_waits_for_what_its_front_names),
         cmocka_unit_test(a_poisoned_front_waits_for_ever_and_holds_nobody_up),
         cmocka_unit_test(a_front_with_another_root_is_never_met),
+        cmocka_unit_test(a_front_that_leaves_out_what_it_rests_on_has_no_effect),
         cmocka_unit_test(a_repeated_head_is_answered_with_the_same_receipt),
         cmocka_unit_test(receipt_times_never_go_back),
         cmocka_unit_test(a_receipt_that_does_not_verify_is_refused),

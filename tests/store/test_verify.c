@@ -305,6 +305,34 @@ static void changed_rows_are_found(void **state)
     }
 }
 
+/* Only the feed's own key can make such a head: it is a second history, or the entries are not those that were signed. */
+static void a_head_that_was_signed_over_other_entries_is_found(void **state)
+{
+    (void)state;
+    struct parties p;
+    struct head head = {0};
+    parties_open(&p, 2, 31);
+    struct feed bolt = feed_of(&p, ACME, BOLT);
+    struct hash root = bolt.head.root;
+    root.bytes[0] ^= 1;
+    head_sign(p.sides[BOLT].log, bolt.origin, bolt.head.size, &root, &head);
+    sqlite3 *db = open_behind(&p, ACME);
+    sqlite3_stmt *update = prepared(db, "UPDATE head SET root = ?, signature = ? WHERE feed = ? AND size = ?");
+    sqlite3_bind_blob(update, 1, head.root.bytes, sizeof head.root.bytes, SQLITE_STATIC);
+    sqlite3_bind_blob(update, 2, head.signature.bytes, sizeof head.signature.bytes, SQLITE_STATIC);
+    sqlite3_bind_int64(update, 3, bolt.feed);
+    sqlite3_bind_int64(update, 4, (sqlite3_int64)head.size);
+    assert_int_equal(sqlite3_step(update), SQLITE_DONE);
+    assert_int_equal(sqlite3_changes(db), 1);
+    sqlite3_finalize(update);
+    sqlite3_close(db);
+
+    struct seen found = verify(&p, ACME);
+
+    assert_true(is_named(&found, "BOLT's feed", "head of size", ""));
+    parties_close(&p);
+}
+
 static void a_rebuild_mends_the_item_tables(void **state)
 {
     (void)state;
@@ -391,6 +419,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(looking_changes_nothing),
         cmocka_unit_test(changed_rows_are_found),
+        cmocka_unit_test(a_head_that_was_signed_over_other_entries_is_found),
         cmocka_unit_test(a_rebuild_mends_the_item_tables),
         cmocka_unit_test(a_feed_that_is_wrong_throughout_is_not_named_entry_by_entry),
         cmocka_unit_test(bodies_may_be_missing),
