@@ -496,31 +496,48 @@ static bool is_in_past(struct fold *fold, const struct hash *entry, bool *out, s
     return true;
 }
 
-/* Where has the party countersigned `slot`'s feed? */
-static enum found find_countersignature(struct fold *fold, const struct fold_feed *slot, unsigned party, size_t *at,
-                                        uint64_t *index, struct err *e)
+/* Has the party countersigned `slot`'s feed, in an entry below the sizes that `sees` gives of each feed? */
+static bool is_countersigned(struct fold *fold, const struct fold_feed *slot, unsigned party, const uint64_t *sees,
+                             bool *out, struct err *e)
 {
     OWNED_ROWS rows = {0};
-    enum found found =
-        query_first(&rows, fold->store, QUERY_countersigned, e,
-                    BINDS(bind_blob(relationship_span(&fold->id)), bind_number(slot->feed.feed), bind_number(party)));
-    if (found != FOUND) return found;
-    *index = (uint64_t)rows_number(&rows, 1);
-    return slot_by_number(fold, (unsigned)rows_number(&rows, 0), at) ? FOUND : ABSENT;
+    enum found found = FOUND;
+    *out = false;
+    if (!rows_open(&rows, fold->store, QUERY_countersigned, e,
+                   BINDS(bind_blob(relationship_span(&fold->id)), bind_number(slot->feed.feed), bind_number(party))))
+        return false;
+    while (!*out && (found = rows_next(&rows, e)) == FOUND) {
+        size_t by = 0;
+        *out = slot_by_number(fold, (unsigned)rows_number(&rows, 0), &by) && (uint64_t)rows_number(&rows, 1) < sees[by];
+    }
+    return found != FOUND_FAILED;
 }
 
-/* Has every other party countersigned `slot`'s feed, in an entry below the sizes that `sees` gives of each feed? */
+/* Has every other party countersigned it so? */
 static bool all_countersigned(struct fold *fold, const struct fold_feed *slot, const uint64_t *sees, bool *out,
                               struct err *e)
 {
     *out = true;
-    for (unsigned p = 0; p < fold->party_count && *out; p++) {
-        size_t at = 0;
-        uint64_t index = 0;
-        if (p == slot->feed.party) continue;
-        enum found found = find_countersignature(fold, slot, p, &at, &index, e);
+    for (unsigned p = 0; p < fold->party_count && *out; p++)
+        if (p != slot->feed.party && !is_countersigned(fold, slot, p, sees, out, e)) return false;
+    return true;
+}
+
+/* Adds the feeds that hold a countersignature of ours. */
+static bool front_countersigners(struct fold *fold, const struct fold_feed *own, uint64_t sizes[FEEDS_MAX], struct err *e)
+{
+    for (unsigned p = 0; p < fold->party_count; p++) {
+        OWNED_ROWS rows = {0};
+        enum found found = FOUND;
+        if (!rows_open(&rows, fold->store, QUERY_countersigned, e,
+                       BINDS(bind_blob(relationship_span(&fold->id)), bind_number(own->feed.feed), bind_number(p))))
+            return false;
+        while ((found = rows_next(&rows, e)) == FOUND) {
+            size_t by = 0;
+            const struct fold_feed *slot = slot_by_number(fold, (unsigned)rows_number(&rows, 0), &by);
+            if (slot) sizes[by] = fold_nameable(&slot->feed);
+        }
         if (found == FOUND_FAILED) return false;
-        *out = found == FOUND && index < sees[at];
     }
     return true;
 }
@@ -533,13 +550,7 @@ bool fold_front(struct fold *fold, const struct fold_feed *own, unsigned begun, 
         bool is_named = feed_is_live(feed) || own->seen[n] > 0 || feed->feed == begun;
         sizes[n] = is_named ? fold_nameable(feed) : 0;
     }
-    for (unsigned p = 0; p < fold->party_count && !feed_is_live(&own->feed); p++) {
-        size_t at = 0;
-        uint64_t index = 0;
-        enum found found = find_countersignature(fold, own, p, &at, &index, e);
-        if (found == FOUND_FAILED) return false;
-        if (found == FOUND) sizes[at] = fold_nameable(&fold->feeds[at]->feed);
-    }
+    if (!feed_is_live(&own->feed) && !front_countersigners(fold, own, sizes, e)) return false;
     while (is_more) {
         is_more = false;
         for (size_t n = 0; n < fold->feed_count; n++)
@@ -585,6 +596,23 @@ static bool go_live(struct fold *fold, struct act *act, struct err *e)
     return true;
 }
 
+/*
+ * A party goes on in one feed: of rivals the first countersigned stands. First is what our author had seen, for of its own
+ * feeds any may come to us before another.
+ */
+static bool has_countersigned_rival(struct fold *fold, const struct fold_feed *slot, bool *out, struct err *e)
+{
+    uint64_t sees[FEEDS_MAX];
+    *out = false;
+    for (size_t n = 0; n < fold->feed_count; n++) sees[n] = fold->feeds[n] == fold->at ? fold->index : fold->at->seen[n];
+    for (size_t n = 0; n < fold->feed_count && !*out; n++) {
+        const struct feed *rival = &fold->feeds[n]->feed;
+        if (rival->party != slot->feed.party || rival->branch != 0 || rival->ordinal < slot->feed.ordinal) continue;
+        if (!is_countersigned(fold, fold->feeds[n], fold->at->feed.party, sees, out, e)) return false;
+    }
+    return true;
+}
+
 static bool countersign(struct fold *fold, enum effect *effect, struct err *e)
 {
     unsigned number = 0;
@@ -599,15 +627,10 @@ static bool countersign(struct fold *fold, enum effect *effect, struct err *e)
     if (!slot || index != 0 || slot->feed.ordinal == 0 || slot->feed.branch != 0) return true;
     *effect = EFFECT_OWN;
     if (slot->feed.party == fold->at->feed.party) return true;
-    /* A party goes on in one feed: of rivals the first countersigned stands. */
-    OWNED_ROWS rows = {0};
-    enum found found = query_first(&rows, fold->store, QUERY_countersigned_ordinal, e,
-                                   BINDS(bind_blob(relationship_span(&fold->id)),
-                                         bind_number(fold->at->feed.party), bind_number(slot->feed.party)));
-    if (found == FOUND_FAILED) return false;
+    bool is_spoken = false;
+    if (!has_countersigned_rival(fold, slot, &is_spoken, e)) return false;
     *effect = EFFECT_ALREADY_SPOKE;
-    if (found == FOUND && (uint64_t)rows_number(&rows, 0) >= slot->feed.ordinal) return true;
-    rows_close(&rows);
+    if (is_spoken) return true;
     *effect = EFFECT_FULL;
     return query_run(fold->store, QUERY_countersign, e,
                      BINDS(bind_blob(relationship_span(&fold->id)), bind_number(number),

@@ -148,9 +148,6 @@ QUERY(forks, "SELECT proof, log_key, position FROM fork WHERE relationship = $1 
 /* the fold */
 QUERY(countersign, "INSERT INTO countersignature (relationship, feed, party, by_feed, position) VALUES ($1, $2, $3, $4, $5)")
 QUERY(countersigned, "SELECT by_feed, position FROM countersignature WHERE relationship = $1 AND feed = $2 AND party = $3")
-QUERY(countersigned_ordinal, /* of the newest feed of a party that another has countersigned */
-      "SELECT f.ordinal FROM countersignature c JOIN feed f ON f.relationship = c.relationship AND f.feed = c.feed"
-      " WHERE c.relationship = $1 AND c.party = $2 AND f.party = $3 ORDER BY f.ordinal DESC LIMIT 1")
 QUERY(front_latest,
       "SELECT size FROM front WHERE relationship = $1 AND feed = $2 AND named_feed = $3 AND position < $4"
       " ORDER BY position DESC LIMIT 1")

@@ -156,7 +156,7 @@ CREATE TABLE countersignature (          -- which successor feeds which parties 
     party INTEGER NOT NULL,
     by_feed INTEGER NOT NULL,
     position INTEGER NOT NULL,
-    PRIMARY KEY (relationship, feed, party)
+    PRIMARY KEY (relationship, feed, party, by_feed)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE item (
